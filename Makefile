@@ -1,0 +1,106 @@
+# Every target does the set-up it needs; stamp files skip what was done already.
+#
+#   make lab     JupyterLab on notebooks/quickstart.ipynb (LAB_ARGS="--no-browser --port 9000" adds options)
+#   make test    lint, types, js tests, then all Python, browser and notebook tests
+#   make demo    run the quickstart headless and leave its report in quickstart.html
+#   make bench   measure against peers             make soak   the tests that take long
+#   make lint    linters and type checkers         make js     build the front end
+#   make clean   remove what was built             make distclean   and the environment too
+#
+# Needed: Python >= 3.11, Node >= 20; for the browser tests a chromium on the PATH.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+DEPENDENCIES := $(VENV)/.dependencies
+INSTALLED := $(VENV)/.installed
+NODE_MODULES := js/node_modules/.installed
+BUILT := medilytica_widgets/static/loader.js
+JS_SOURCES := $(shell find js/src -type f -not -name '*.test.*') js/build.mjs js/tsconfig.json
+
+.PHONY: help lab test demo bench soak lint js setup chromium clean distclean
+
+help:
+	@sed -n '/^#   make/s/^# *//p' Makefile
+
+# -- set-up ------------------------------------------------------------------
+
+$(DEPENDENCIES): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "No virtual environment could be made. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PIP) install --quiet --constraint constraints.txt hatchling hatch-jupyter-builder jupyter-builder
+	# The front end is not built yet: an empty folder stands in until the second install below.
+	mkdir -p medilytica_widgets/labextension
+	SKIP_JUPYTER_BUILDER=1 $(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[test]'
+	touch $@
+
+$(NODE_MODULES): js/package.json js/package-lock.json js/.npmrc
+	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' || \
+	  { echo "Node 20 or newer is needed to build the front end (on Debian: apt-get install nodejs npm)." >&2; exit 1; }
+	cd js && npm ci
+	touch $@
+
+$(BUILT): $(NODE_MODULES) $(JS_SOURCES) | $(DEPENDENCIES)
+	cd js && npm run --silent build
+	touch $@
+
+# JupyterLab reads the lab extension and its configuration from the environment, so they are installed anew with each build.
+$(INSTALLED): $(DEPENDENCIES) $(BUILT) $(shell find jupyter-config -type f) medilytica_widgets/_version.py
+	SKIP_JUPYTER_BUILDER=1 $(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+js: $(INSTALLED)
+
+setup: $(INSTALLED)
+
+chromium:
+	@command -v chromium >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; \
+	fi; \
+	command -v chromium >/dev/null || { \
+	  echo "The browser tests need Chromium on the PATH under the name 'chromium'." >&2; \
+	  echo "On Debian or Ubuntu: sudo apt-get install chromium. Elsewhere, install it and put a link named chromium on the PATH." >&2; \
+	  exit 1; }
+
+# -- what people run -----------------------------------------------------------
+
+lab: setup
+	$(BIN)/jupyter lab notebooks/quickstart.ipynb $(LAB_ARGS)
+
+demo: setup
+	MEDILYTICA_HEADLESS=1 $(BIN)/python -m medilytica_widgets.report notebooks/quickstart.ipynb quickstart.html
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	cd js && npm run --silent types
+
+# pytest comes last, so that its closing line closes the whole.
+test: setup chromium lint
+	cd js && npm run --silent test
+	$(BIN)/python -m pytest --nbval-lax tests notebooks
+
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+soak: setup chromium
+	$(BIN)/python -m pytest --capture=no --timeout=0 tests/soak
+
+clean:
+	rm -rf js/lib dist medilytica_widgets/static medilytica_widgets/labextension
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis quickstart.html test-output
+	rm -f $(INSTALLED)
+
+distclean: clean
+	rm -rf $(VENV) js/node_modules

@@ -1,0 +1,95 @@
+"""A Jupyter-native workbench for learning from tables.
+
+Public names load on first use, so that importing the package costs next to nothing and a headless run
+loads only what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import algorithms
+    from .data import Column, Dataset, Finding, load_dataset
+    from .experiment import Experiment
+    from .headless import is_headless
+    from .model import Model, load_model
+    from .network import Head, Layer
+    from .run import Run
+    from .widgets.algorithm_browser import AlgorithmBrowser
+    from .widgets.data_grid import DataGrid
+    from .widgets.decision_boundary import DecisionBoundary
+    from .widgets.hyperparameter_panel import HyperparameterPanel
+    from .widgets.layer_builder import LayerBuilder
+    from .widgets.metric_plots import MetricPlots
+    from .widgets.performance_dashboard import PerformanceDashboard
+    from .widgets.run_controls import RunControls
+    from .widgets.workbench import Workbench
+
+_NAMES = {
+    "AlgorithmBrowser": "widgets.algorithm_browser",
+    "Column": "data",
+    "DataGrid": "widgets.data_grid",
+    "Dataset": "data",
+    "DecisionBoundary": "widgets.decision_boundary",
+    "Experiment": "experiment",
+    "Finding": "data",
+    "Head": "network",
+    "HyperparameterPanel": "widgets.hyperparameter_panel",
+    "Layer": "network",
+    "LayerBuilder": "widgets.layer_builder",
+    "MetricPlots": "widgets.metric_plots",
+    "Model": "model",
+    "PerformanceDashboard": "widgets.performance_dashboard",
+    "Run": "run",
+    "RunControls": "widgets.run_controls",
+    "Workbench": "widgets.workbench",
+    "is_headless": "headless",
+    "load_dataset": "data",
+    "load_model": "model",
+}
+_MODULES = ("algorithms", "errors")
+
+__all__ = [
+    "AlgorithmBrowser",
+    "Column",
+    "DataGrid",
+    "Dataset",
+    "DecisionBoundary",
+    "Experiment",
+    "Finding",
+    "Head",
+    "HyperparameterPanel",
+    "Layer",
+    "LayerBuilder",
+    "MetricPlots",
+    "Model",
+    "PerformanceDashboard",
+    "Run",
+    "RunControls",
+    "Workbench",
+    "__version__",
+    "algorithms",
+    "is_headless",
+    "load_dataset",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    from .errors import hint
+
+    raise AttributeError(f"medilytica_widgets has no name {name!r}. {hint(name, __all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,121 @@
+"""Write the golden files that hold ``wire/messages.py`` and ``js/src/wire`` to one contract.
+
+Run ``python tests/golden/make_golden.py`` after a change of the contract; both test suites read what it writes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medilytica_widgets import wire
+from medilytica_widgets.errors import ParameterError
+
+FOLDER = Path(__file__).parent
+
+SAMPLES: dict[str, dict[str, Any]] = {
+    "cancel": {"id": "page-3"},
+    "grid.rows": {
+        "start": 120,
+        "count": 60,
+        "sort": [["koi_period", True], ["naïve ☃", False]],
+        "search": "KOI",
+        "state": 2,
+    },
+    "curve.read": {"run": "run-1", "cursor": 0},
+    "boundary.ready": {"frame": -1},
+    "code.read": {},
+    "predict.row": {"values": {"age": 63, "sex": "m", "trestbps": None}},
+    "algorithm.select": {"id": "random_forest"},
+    "hyperparameters.set": {"name": "learning_rate", "value": 0.003},
+    "hyperparameters.reset": {"name": ""},
+    "layers.add": {"index": 1, "layer": {"kind": "linear", "options": {"units": 64, "activation": "relu"}}},
+    "layers.remove": {"index": 0},
+    "layers.move": {"index": 0, "to": 2},
+    "layers.update": {"index": 1, "options": {"units": 32}},
+    "layers.template": {"name": "bottleneck"},
+    "spec.undo": {},
+    "spec.redo": {},
+    "run.command": {"command": "pause"},
+    "boundary.axes": {"x": "koi_period", "y": "koi_prad"},
+    "model.save": {"path": "model.mw"},
+}
+"""A body of every request."""
+
+
+def requests() -> dict[str, Any]:
+    """Return every request: its access, its fields and one message."""
+    told = {}
+    for number, (kind, (access, body)) in enumerate(wire.REQUESTS.items()):
+        message = {"v": wire.VERSION, "client": "page", "id": f"page-{number}", "kind": kind, "body": SAMPLES[kind]}
+        told[kind] = {"access": access, "fields": list(body.__annotations__), "message": message}
+    return told
+
+
+def answers() -> dict[str, Any]:
+    """Return one message of each answer and of each event."""
+    request = wire.parse_request(requests()["hyperparameters.set"]["message"])
+    refused = ParameterError("learning_rate must be at most 10; it is 11.", "learning_rate", 10.0)
+    curve, _ = wire.encode({"epoch": np.array([1.0, 2.0])})
+    return {
+        "result": wire.reply(request, "result", {"applied": "now"}),
+        "error": wire.reply(
+            request,
+            "error",
+            {"message": refused.message, "type": "ParameterError", "parameter": "learning_rate", "nearest": 10.0},
+        ),
+        "progress": wire.reply(request, "progress", {"done": 0.5}),
+        "cancelled": wire.reply(request, "cancelled", {}),
+        "events": {
+            kind: {**wire.event(kind, {"run": "run-1", "cursor": 2, "marks": []}), "buffers": curve}
+            for kind in wire.EVENTS
+        },
+    }
+
+
+def arrays() -> dict[str, np.ndarray[Any, Any]]:
+    """Return an array of every dtype on the wire, with its extremes, and odd shapes."""
+    whole = {code: np.iinfo(code) for code in wire.buffers.DTYPES if code[0] in "ui"}
+    told = {code: np.array([[about.min, 0, about.max]], dtype=code) for code, about in whole.items()}
+    told["f4"] = np.array([0.1, -0.0, np.inf, np.nan], dtype="f4")
+    told["f8"] = np.array([0.1, np.finfo("f8").max, -np.inf, np.nan])
+    told["empty"] = np.zeros((0, 3), dtype="f4")
+    told["scalar"] = np.array(7.25)
+    told["cube"] = np.arange(24, dtype="i2").reshape(2, 3, 4)
+    return told
+
+
+def buffers() -> tuple[dict[str, Any], bytes]:
+    """Return the descriptions with where their bytes lie, and the bytes; every buffer starts at an odd offset."""
+    descriptions, payload = wire.encode(arrays())
+    told, content = [], b""
+    for about, raw in zip(descriptions, payload, strict=True):
+        content += b"\xff" * (1 + len(content) % 2)
+        values = [_plain(value) for value in arrays()[about["name"]].ravel()]
+        told.append({"description": about, "offset": len(content), "bytes": len(raw), "values": values})
+        content += raw
+    return {"buffers": told}, content
+
+
+def _plain(value: Any) -> str:
+    # JSON has no NaN, and a number of 64 bits loses digits in JavaScript; float() and Number() read these words.
+    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(str(value), str(value.item()))
+
+
+def files() -> dict[str, bytes]:
+    """Return the golden files by name."""
+    about, content = buffers()
+    told = {"requests.json": requests(), "answers.json": answers(), "buffers.json": about}
+    written = {
+        name: (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        for name, value in told.items()
+    }
+    return {**written, "buffers.bin": content}
+
+
+if __name__ == "__main__":
+    for name, content in files().items():
+        (FOLDER / name).write_bytes(content)
