@@ -1,0 +1,238 @@
+"""The part of a standalone script that loads, divides and prepares a table, in plain pandas and scikit-learn.
+
+`load_lines`, then `prepare_lines`; each begins with its imports, one a line, followed by an empty line. The script then
+has, exactly as `prepare` makes them, ``X_train, y_train, X_validation, y_validation, X_test, y_test``
+(numpy arrays) and ``classes`` (list of str; empty for regression).
+
+A table that was given in memory (source ``"<frame>"``) has no address: the script reads it from a CSV file named in the
+constant ``DATA`` at its top. Its user writes that file with ``frame.to_csv(DATA, index=False)``, the rows in the same
+order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from .builtin import builtin_lines
+from .cleaning import LARGEST
+from .dataset import Dataset, class_names
+from .preprocess import LIMIT, MAX_CATEGORIES, MISSING
+from .spec import DataSpec, Task
+from .splits import Split
+
+#: Where the script looks for a table that was given in memory.
+FRAME_FILE = "table.csv"
+_WIDTH = 110
+
+
+def load_lines(spec: DataSpec, data: Dataset) -> list[str]:
+    """Return lines that define ``frame``: the table, its used columns clean.
+
+    Parameters
+    ----------
+    spec : DataSpec
+        The dataset's spec (its missing tokens are read).
+    data : Dataset
+        The loaded table.
+    """
+    form = data.reading.form
+    lines: list[str]
+    if form == "builtin":
+        lines = builtin_lines(data.reading.source)
+    elif form in ("parquet", "json"):
+        reader = f"frame = pd.read_{form}(DATA).reset_index(drop=True)"
+        lines = [f"DATA = {_text(data.reading.location)}", reader, *_renamed(data)]
+    elif form == "frame":
+        lines = [
+            "# The table was given in memory. Write it once: frame.to_csv(DATA, index=False), rows in the same order.",
+            f"DATA = {_text(FRAME_FILE)}",
+            "frame = pd.read_csv(DATA, dtype=str, keep_default_na=False, skip_blank_lines=False)",
+            *_renamed(data),
+        ]
+    else:
+        lines = [f"DATA = {_text(data.reading.location)}", *_read_csv(data)]
+    return ["import numpy as np", "import pandas as pd", "", *lines, *_cleaning(spec, data)]
+
+
+def prepare_lines(data: Dataset, split: Split, task: Task | None = None) -> list[str]:
+    """Return lines that define the six arrays and ``classes`` from ``frame``.
+
+    Parameters
+    ----------
+    data : Dataset
+    split : Split
+        As made by `split` for this dataset and task.
+    task : {"classification", "regression"}, optional
+        A head's task; the table's own when None.
+    """
+    chosen = task or data.task
+    return [*_imports(data), "", *_target_lines(data, chosen), *_split_lines(split), *_transformer_lines(data, chosen)]
+
+
+def _imports(data: Dataset) -> list[str]:
+    blocks = _blocks(data)
+    lines = ["import numpy as np", "from sklearn.compose import ColumnTransformer"]
+    if blocks["numbers"]:
+        lines.append("from sklearn.impute import SimpleImputer")
+    lines.append("from sklearn.model_selection import train_test_split")
+    if blocks["numbers"]:
+        lines.append("from sklearn.pipeline import make_pipeline")
+    encoders = ["OneHotEncoder"] if blocks["flags"] or blocks["categories"] else []
+    encoders += ["StandardScaler"] if blocks["numbers"] else []
+    return [*lines, f"from sklearn.preprocessing import {', '.join(encoders)}"]
+
+
+def _text(value: str) -> str:
+    # JSON's escapes are Python's too, and keep a hostile name on one line
+    return json.dumps(value, ensure_ascii=not value.isprintable())
+
+
+def _listed(name: str, values: Sequence[str]) -> list[str]:
+    """Return ``name = [...]``, broken into lines where it is long."""
+    words = [_text(value) for value in values]
+    flat = f"{name} = [{', '.join(words)}]"
+    if len(flat) <= _WIDTH:
+        return [flat]
+    lines, line = [f"{name} = ["], "   "
+    for word in words:
+        if len(line) + len(word) > _WIDTH and line.strip():
+            lines.append(line)
+            line = "   "
+        line += f" {word},"
+    return [*lines, line, "]"]
+
+
+def _blocks(data: Dataset) -> dict[str, list[str]]:
+    """Return the columns that each part of the preprocessing reads, as `Preprocessor` divides them."""
+    found: dict[str, list[str]] = {"numbers": [], "flags": [], "categories": [], "dates": []}
+    for column in data.features:
+        storage = data.cells[column.name].storage
+        if storage == "text":
+            found["categories"].append(column.name)
+        elif storage == "number" and column.kind == "binary":
+            found["flags"].append(column.name)
+        else:
+            found["numbers"].append(column.name)
+            if storage == "datetime":
+                found["dates"].append(column.name)
+    return found
+
+
+def _read_csv(data: Dataset) -> list[str]:
+    form = data.reading.text
+    assert form is not None, "a text table knows how it was read"
+    options = ["dtype=str", "keep_default_na=False", "skipinitialspace=True"]
+    if form.delimiter != ",":
+        options.append("sep=r\"\\s+\"" if form.delimiter == r"\s+" else f"sep={_text(form.delimiter)}")
+    if form.skip_rows:
+        options.append(f"skiprows={form.skip_rows}")
+    if form.encoding != "utf-8":
+        options.append(f"encoding={_text(form.encoding)}")
+    if not form.quoted:
+        options.append("quoting=3")
+    if not form.header:
+        options.append("header=None")
+    if form.width:
+        # an extra delimiter at the ends of lines must not make the first column an index
+        options += [f"usecols=range({form.width})", "index_col=False"]
+    return [f"frame = pd.read_csv(DATA, {', '.join(options)})", *_renamed(data)]
+
+
+def _renamed(data: Dataset) -> list[str]:
+    names = [c.name for c in data.columns]
+    plain = data.reading.text is None or data.reading.text.plain_header
+    if plain and names == [c for c in data.reading.columns if isinstance(c, str)]:
+        return []
+    return _listed("frame.columns", names)
+
+
+def _cleaning(spec: DataSpec, data: Dataset) -> list[str]:
+    blocks = _blocks(data)
+    target = data.target
+    storage = data.cells[target].storage if target is not None else None
+    numbers = [n for n in blocks["numbers"] if n not in blocks["dates"]] + blocks["flags"]
+    numbers += [target] if target is not None and storage == "number" else []
+    words = blocks["categories"] + ([target] if target is not None and storage == "text" else [])
+    dates = blocks["dates"] + ([target] if target is not None and storage == "datetime" else [])
+    typed = data.reading.form in ("builtin", "parquet", "json")
+    lines: list[str] = []
+    if data.reading.form != "builtin":
+        tokens = list(dict.fromkeys(token.strip() for token in [*spec.missing]))
+        if data.reading.form == "frame" and "" not in tokens:
+            tokens.insert(0, "")
+        lines += ["", "# blanks around values are stripped; these words mean that a value is missing"]
+        lines += _listed("missing", tokens)
+        if not typed:
+            lines += ["frame = frame.apply(lambda column: column.str.strip()).astype(object)",
+                      "frame = frame.mask(frame.isin(missing), np.nan)"]
+    if numbers:
+        lines += ["", *_listed("numbers", numbers)]
+        lines += ['frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")',
+                  "# infinite numbers count as missing, and so do those whose squares would be",
+                  f"frame[numbers] = frame[numbers].where(frame[numbers].abs() <= {LARGEST:g})"]
+    if words and typed:
+        lines += ["", *_listed("words", words), "present = frame[words].notna()",
+                  "frame[words] = frame[words].astype(str).apply(lambda column: column.str.strip())"
+                  ".astype(object).where(present, np.nan)"]
+        if data.reading.form != "builtin":
+            lines.append("frame[words] = frame[words].mask(frame[words].isin(missing), np.nan)")
+    for name in dates:
+        cells = data.cells[name]
+        lines += ["", f"dates = pd.to_datetime(frame[{_text(name)}], format={_text(cells.format)}, errors=\"coerce\", "
+                      "utc=True)",
+                  f"frame[{_text(name)}] = (dates - pd.Timestamp(0, tz=\"UTC\")) / pd.Timedelta(days=1)"]
+    return lines
+
+
+def _target_lines(data: Dataset, task: Task | None) -> list[str]:
+    target = _text(data.target or "")
+    lines = ["# the target"]
+    if task == "regression":
+        return [*lines, f"y = frame[{target}].astype(np.float32)", "classes = []"]
+    classes = class_names(data)
+    storage = data.cells[data.target or ""].storage
+    lines += _listed("classes", classes)
+    if storage == "text":
+        return [*lines, f"y = frame[{target}].map({{name: index for index, name in enumerate(classes)}})"]
+    values = f"sorted(frame[{target}].dropna().unique())"
+    return [*lines, f"y = frame[{target}].map({{value: index for index, value in enumerate({values})}})"]
+
+
+def _split_lines(split: Split) -> list[str]:
+    stratify = (", stratify=y[rows]", ", stratify=y[rest]") if split.stratified else ("", "")
+    return [
+        "",
+        "# train, validation and test rows",
+        "rows = np.flatnonzero(y.notna())",
+        f"rest, test = train_test_split(rows, test_size={len(split.test)}, random_state={split.seed}{stratify[0]})",
+        f"train, validation = train_test_split(rest, test_size={len(split.validation)}, "
+        f"random_state={split.seed}{stratify[1]})",
+    ]
+
+
+def _transformer_lines(data: Dataset, task: Task | None) -> list[str]:
+    blocks = _blocks(data)
+    lines = ["", "# preprocessing, fitted on the training rows only"]
+    parts: list[str] = []
+    if blocks["numbers"]:
+        lines += _listed("numbers", blocks["numbers"])
+        parts.append('("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), '
+                     "StandardScaler()), numbers)")
+    options = f'max_categories={MAX_CATEGORIES}, handle_unknown="infrequent_if_exist", sparse_output=False'
+    if blocks["flags"]:
+        lines += _listed("flags", blocks["flags"])
+        parts.append(f'("flags", OneHotEncoder({options}), flags)')
+    if blocks["categories"]:
+        lines += _listed("categories", blocks["categories"])
+        lines.append(f"frame[categories] = frame[categories].fillna({_text(MISSING)})")
+        parts.append(f'("categories", OneHotEncoder({options}), categories)')
+    kind = "np.int64" if task == "classification" else "np.float32"
+    lines += ["preprocess = ColumnTransformer([", *(f"    {part}," for part in parts), "])",
+              "X_train = preprocess.fit_transform(frame.iloc[train]).astype(np.float32)"]
+    lines += [f"X_{part} = preprocess.transform(frame.iloc[{part}]).clip(-{LIMIT:g}, {LIMIT:g}).astype(np.float32)"
+              for part in ("validation", "test")]
+    names = ("train", "validation", "test")
+    lines.append(f"{', '.join(f'y_{part}' for part in names)} = "
+                 f"({'y.iloc[rows].to_numpy(' + kind + ')'} for rows in ({', '.join(names)}))")
+    return lines
