@@ -1,0 +1,33 @@
+"""The algorithms: documentation, parameter tables, and how each is built.
+
+Importing this room loads neither torch nor scikit-learn; building an estimator does.
+"""
+
+from .base import Algorithm, CodeRequest, Staged
+from .boosting import GRADIENT_BOOSTING
+from .forest import RANDOM_FOREST
+from .linear import LOGISTIC_REGRESSION
+from .perceptron import MLP
+from .registry import describe, get, list_, parameters, register, unregister, validate
+from .schedules import SCHEDULES, schedule_factor
+
+for _entry in (MLP, LOGISTIC_REGRESSION, RANDOM_FOREST, GRADIENT_BOOSTING):
+    register(_entry)
+
+list = list_
+
+__all__ = [
+    "SCHEDULES",
+    "Algorithm",
+    "CodeRequest",
+    "Staged",
+    "describe",
+    "get",
+    "list",
+    "list_",
+    "parameters",
+    "register",
+    "schedule_factor",
+    "unregister",
+    "validate",
+]

@@ -1,0 +1,105 @@
+"""The registry: algorithms by id, open to entries from other rooms and other packages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import SpecError, UnknownAlgorithmError, hint
+from ..parameters import ParameterTable
+from .base import Algorithm
+
+_entries: dict[str, Algorithm] = {}
+_lock = threading.Lock()
+
+
+def register(algorithm: Algorithm) -> Algorithm:
+    """Add an algorithm; it is then in every list, form and script.
+
+    Returns
+    -------
+    Algorithm
+        The one given.
+
+    Raises
+    ------
+    SpecError
+        If the id is taken.
+    """
+    with _lock:
+        if algorithm.id in _entries:
+            raise SpecError(
+                f"An algorithm with the id {algorithm.id!r} is registered already ({_entries[algorithm.id].name}). "
+                "Give the new one another id, or take the old one out with unregister()."
+            )
+        _entries[algorithm.id] = algorithm
+    return algorithm
+
+
+def unregister(id: str) -> Algorithm:
+    """Take an algorithm out and return it.
+
+    Raises
+    ------
+    UnknownAlgorithmError
+        If there is none of that id.
+    """
+    algorithm = get(id)
+    with _lock:
+        _entries.pop(id, None)
+    return algorithm
+
+
+def get(id: str) -> Algorithm:
+    """Return the algorithm of that id.
+
+    Raises
+    ------
+    UnknownAlgorithmError
+        If there is none; the message names the nearest id.
+    """
+    algorithm = _entries.get(id) if isinstance(id, str) else None
+    if algorithm is None:
+        raise UnknownAlgorithmError(f"There is no algorithm {id!r}. {hint(str(id), list(_entries))}")
+    return algorithm
+
+
+def list_(category: str | tuple[str, ...] | None = None, task: str | None = None) -> list[Algorithm]:
+    """Return the algorithms in the order of their registration.
+
+    Parameters
+    ----------
+    category : str or tuple of str, optional
+        Only those under this category: any part of the path as a string, or the path's beginning
+        as a tuple.
+    task : {"classification", "regression"}, optional
+        Only those that can do the task.
+    """
+    chosen = list(_entries.values())
+    if isinstance(category, str):
+        chosen = [a for a in chosen if category in a.category]
+    elif category is not None:
+        chosen = [a for a in chosen if a.category[: len(category)] == tuple(category)]
+    return [a for a in chosen if not a.unavailable(task)]
+
+
+def describe(id: str) -> dict[str, Any]:
+    """Return an algorithm's documentation as plain, JSON-able values."""
+    return get(id).describe()
+
+
+def parameters(id: str) -> ParameterTable:
+    """Return an algorithm's parameter table."""
+    return get(id).parameters
+
+
+def validate(id: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return all of an algorithm's hyperparameters, the given values checked, the others at their default.
+
+    Raises
+    ------
+    UnknownAlgorithmError, UnknownParameterError, ParameterError
+        Each names what is wrong and what is allowed.
+    """
+    return get(id).validate(values)
