@@ -1,0 +1,93 @@
+"""The one place where threads meet: a run's status and the commands that wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from .states import ENDED, Command, Status, check_move
+
+
+class Mailbox:
+    """Status and waiting commands under one lock, so that nothing is posted to a run that has ended.
+
+    No foreign code runs while the lock is held, except the check given to `post`.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._commands: deque[Command] = deque()
+        self._status: Status = "queued"
+        self._thread: threading.Thread | None = None
+
+    @property
+    def status(self) -> Status:
+        """The run's status."""
+        return self._status
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The training thread; None before the start."""
+        return self._thread
+
+    def launch(self, make: Callable[[], threading.Thread]) -> bool:
+        """Start the thread; False if it was started before or the run has ended."""
+        with self._condition:
+            if self._thread is not None or self._status != "queued":
+                return False
+            self._thread = make()
+            self._thread.start()
+            return True
+
+    def cancel(self) -> bool:
+        """End a run that was never started; False if it was."""
+        with self._condition:
+            if self._thread is not None or self._status != "queued":
+                return False
+            self._status = "stopped"
+            return True
+
+    def post(self, command: Command, check: Callable[[], None] | None = None) -> None:
+        """Leave a command; nothing happens once the run has ended, nor, for most, before it was started.
+
+        Parameters
+        ----------
+        command : Command
+            A "set" also waits for a run that is not started yet.
+        check : callable, optional
+            Called under the lock just before; what it raises is raised and nothing is left.
+        """
+        with self._condition:
+            if self._status in ENDED or (self._thread is None and command.kind != "set"):
+                return
+            if check is not None:
+                check()
+            self._commands.append(command)
+            self._condition.notify()
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def take(self, wait: bool) -> list[Command]:
+        """Take out all commands; with ``wait``, there is at least one."""
+        with self._condition:
+            if wait:
+                self._condition.wait_for(lambda: len(self._commands) > 0)
+            commands = list(self._commands)
+            self._commands.clear()
+            return commands
+
+    def move(self, status: Status) -> None:
+        """Change the status, on the training thread.
+
+        Raises
+        ------
+        StateError
+            If the move is not legal.
+        """
+        with self._condition:
+            check_move(self._status, status)
+            self._status = status
+            if status in ENDED:
+                self._commands.clear()

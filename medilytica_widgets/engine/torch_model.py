@@ -1,0 +1,219 @@
+"""The network of a run: dropout with a generator of its own, and snapshots of the weights that predict."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..network import build
+from ..network.spec import Head, Layer
+from .predictors import Predictor
+
+PREDICT_ROWS = 16384
+"""Rows in one forward pass of a prediction, which bounds its memory."""
+
+
+class SeededDropout(nn.Module):
+    """Dropout whose mask comes from a generator of its own.
+
+    torch's own draws from the process's global generator, so runs that train at the same time would
+    change each other. On the CPU the masks are bit for bit those of `torch.nn.Dropout` after
+    ``torch.manual_seed`` with the generator's seed.
+
+    Parameters
+    ----------
+    p : float
+        The part that is dropped.
+    generator : torch.Generator
+        On the device of the inputs.
+    """
+
+    def __init__(self, p: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.own = p
+        self.p = p
+        self.generator = generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the input, in training mode with a random part set to 0 and the rest scaled up."""
+        if not self.training or self.p == 0.0:
+            return x
+        keep = 1.0 - self.p
+        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+
+
+def seed_dropout(model: nn.Sequential, generator: torch.Generator) -> list[SeededDropout]:
+    """Replace every dropout layer of the stack and return the new ones; they share the generator."""
+    replaced = []
+    for index, module in enumerate(model):
+        if isinstance(module, nn.Dropout):
+            seeded = SeededDropout(module.p, generator)
+            model[index] = seeded
+            replaced.append(seeded)
+    return replaced
+
+
+def dropout_generator(model: nn.Sequential, seed: int, device: torch.device) -> torch.Generator:
+    """Return the generator of dropout masks for a network whose weights were drawn from ``seed``.
+
+    On the CPU it goes on where the initial weights ended, as torch's own generator does in a script that
+    calls ``torch.manual_seed(seed)`` and builds the network; elsewhere it starts from ``seed + 2``.
+    """
+    if device.type != "cpu":
+        return torch.Generator(device).manual_seed(seed + 2)
+    generator = torch.Generator().manual_seed(seed)
+    for module in model:
+        if isinstance(module, nn.Linear):
+            for drawn in (module.weight, module.bias):
+                torch.empty_like(drawn, device="cpu").uniform_(generator=generator)
+    return generator
+
+
+class ModulePool:
+    """Modules to predict with, as many as threads predict at once.
+
+    `torch.func.functional_call` puts the weights into the module for the time of the call, so two
+    threads must not use one module.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a new module in evaluation mode.
+    """
+
+    def __init__(self, make: Callable[[], nn.Module]) -> None:
+        self._make = make
+        self._free: queue.SimpleQueue[nn.Module] = queue.SimpleQueue()
+
+    @contextlib.contextmanager
+    def borrow(self) -> Iterator[nn.Module]:
+        """Hold a module that no other thread has."""
+        try:
+            module = self._free.get_nowait()
+        except queue.Empty:
+            module = self._make()
+        try:
+            yield module
+        finally:
+            self._free.put(module)
+
+
+class TorchPredictor(Predictor):
+    """The weights of a network at one moment.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Weights and buffers by name, never changed after they were given here.
+    pool : ModulePool
+        Modules of the same network.
+    task, n_features, n_classes, epoch, version
+        As `Predictor`.
+    target_mean, target_std : float
+        A regression's outputs are multiplied by ``target_std`` and added to ``target_mean``.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        pool: ModulePool,
+        task: str,
+        n_features: int,
+        n_classes: int,
+        *,
+        epoch: float = 0.0,
+        version: int = 0,
+        target_mean: float = 0.0,
+        target_std: float = 1.0,
+    ) -> None:
+        super().__init__(task, n_features, n_classes, epoch, version)
+        self._state = dict(state)
+        self._pool = pool
+        self.target_mean = target_mean
+        self.target_std = target_std
+
+    @classmethod
+    def from_state(
+        cls,
+        layers: Sequence[Layer],
+        n_features: int,
+        head: Head,
+        n_classes: int,
+        state: Mapping[str, Tensor],
+        *,
+        target_mean: float = 0.0,
+        target_std: float = 1.0,
+        epoch: float = 0.0,
+    ) -> TorchPredictor:
+        """Return a predictor for stored weights, on the CPU.
+
+        Parameters
+        ----------
+        layers, head
+            The network's specification.
+        n_features, n_classes : int
+            Columns of the rows; classes (1 for regression).
+        state : mapping of str to Tensor
+            What `state` returned.
+        target_mean, target_std, epoch
+            As of the predictor that was stored.
+
+        Raises
+        ------
+        RuntimeError
+            If the weights are not those of this network.
+        """
+        pool = module_pool(layers, n_features, head, n_classes, torch.device("cpu"))
+        with pool.borrow() as module:
+            module.load_state_dict(dict(state))
+        kept = {name: value.detach().clone() for name, value in state.items()}
+        return cls(
+            kept,
+            pool,
+            head.task,
+            n_features,
+            n_classes,
+            epoch=epoch,
+            target_mean=target_mean,
+            target_std=target_std,
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """Return copies of the weights and buffers by name, on the CPU, contiguous."""
+        return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in self._state.items()}
+
+    def outputs(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the network's raw outputs, float64 of shape (n, outputs)."""
+        device = next(iter(self._state.values())).device
+        parts = []
+        with torch.no_grad(), self._pool.borrow() as module:
+            for start in range(0, len(rows), PREDICT_ROWS):
+                batch = torch.tensor(rows[start : start + PREDICT_ROWS]).to(device)
+                out = torch.func.functional_call(module, self._state, (batch,))
+                parts.append(out.cpu().numpy().astype(np.float64))
+        return np.concatenate(parts)
+
+    def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        logits = self.outputs(rows)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def _values(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.outputs(rows)[:, 0] * self.target_std + self.target_mean
+
+
+def module_pool(
+    layers: Sequence[Layer], n_features: int, head: Head, n_outputs: int, device: torch.device
+) -> ModulePool:
+    """Return a pool of modules of the network; their own weights do not matter."""
+
+    def make() -> nn.Module:
+        return build(layers, n_features, head, n_outputs, seed=0).to(device).eval()
+
+    return ModulePool(make)

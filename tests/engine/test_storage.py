@@ -1,0 +1,79 @@
+"""Predictors as bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.pipeline import FunctionTransformer
+
+from medilytica_widgets.data import Prepared
+from medilytica_widgets.engine import Predictor, Trainer, restore_predictor, store_predictor
+from medilytica_widgets.errors import ModelFileError
+from medilytica_widgets.network import Head, Layer
+
+Make = Callable[..., Trainer]
+LAYERS = [Layer("linear", units=7), Layer("batch_norm"), Layer("dropout", p=0.2)]
+ALGORITHMS = ["mlp", "logistic_regression", "random_forest", "gradient_boosting"]
+
+
+def trained(make: Make, prepared: Prepared, algorithm: str, **values: object) -> Predictor:
+    quick = {"mlp": {"epochs": 3}, "logistic_regression": {}}.get(algorithm, {"n_estimators": 5})
+    trainer = make(prepared, algorithm, layers=LAYERS, **{**quick, **values})
+    trainer.start()
+    trainer.wait(60)
+    return trainer.predictor()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_restored_predictor_answers_the_same(make: Make, iris: Prepared, algorithm: str) -> None:
+    predictor = trained(make, iris, algorithm)
+    kind, content, facts = store_predictor(predictor)
+    again = restore_predictor(kind, content, json.loads(json.dumps(facts)), LAYERS, Head("classification"))
+    np.testing.assert_array_equal(again.predict_proba(iris.X_test), predictor.predict_proba(iris.X_test))
+    assert again.epoch == predictor.epoch
+
+
+def test_a_restored_regression_keeps_its_units(make: Make, diabetes: Prepared) -> None:
+    predictor = trained(make, diabetes, "mlp")
+    again = restore_predictor(*store_predictor(predictor), LAYERS, Head("regression"))
+    np.testing.assert_array_equal(again.predict(diabetes.X_test), predictor.predict(diabetes.X_test))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_damaged_bytes_are_refused(make: Make, iris: Prepared, algorithm: str) -> None:
+    kind, content, facts = store_predictor(trained(make, iris, algorithm))
+    with pytest.raises(ModelFileError):
+        restore_predictor(kind, content[: len(content) // 2], facts, LAYERS, Head("classification"))
+
+
+def test_weights_of_another_network_are_refused(make: Make, iris: Prepared) -> None:
+    kind, content, facts = store_predictor(trained(make, iris, "mlp"))
+    with pytest.raises(ModelFileError, match="do not fit its layers"):
+        restore_predictor(kind, content, facts, [Layer("linear", units=8)], Head("classification"))
+    with pytest.raises(ModelFileError, match="regression"):
+        restore_predictor(kind, content, facts, LAYERS, Head("regression"))
+    with pytest.raises(ModelFileError, match="oracle"):
+        restore_predictor("oracle", content, facts, LAYERS, Head("classification"))
+
+
+def test_foreign_types_are_refused(make: Make, iris: Prepared) -> None:
+    _, _, facts = store_predictor(trained(make, iris, "logistic_regression"))
+    foreign = skops.io.dumps(FunctionTransformer(func=io.open))
+    with pytest.raises(ModelFileError, match="never writes"):
+        restore_predictor("estimator", foreign, facts, [], Head("classification"))
+
+
+def test_a_forged_tree_is_refused(make: Make, iris: Prepared) -> None:
+    from medilytica_widgets.engine import EstimatorPredictor
+
+    predictor = trained(make, iris, "random_forest")
+    assert isinstance(predictor, EstimatorPredictor)
+    tree = predictor.estimator.estimators_[0].tree_
+    tree.children_left[0] = 10**6
+    with pytest.raises(ModelFileError, match="damaged decision tree"):
+        restore_predictor(*store_predictor(predictor), [], Head("classification"))
