@@ -1,0 +1,45 @@
+/** State that belongs to this browser alone: the theme it shows, an open tab, a scroll position. */
+import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
+
+const dark = signal(false);
+
+function readTheme(): boolean {
+  const told = document.body?.getAttribute("data-jp-theme-light");
+  if (told) return told === "false";
+  return globalThis.matchMedia?.("(prefers-color-scheme: dark)").matches ?? false;
+}
+
+let watching = false;
+
+/** True while the page shows a dark theme; follows JupyterLab's switch. */
+export function isDark(): ReadonlySignal<boolean> {
+  if (!watching && document.body) {
+    watching = true;
+    dark.value = readTheme();
+    new MutationObserver(() => (dark.value = readTheme())).observe(document.body, {
+      attributes: true,
+      attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"],
+    });
+  }
+  return dark;
+}
+
+const kept = new Map<string, Signal<unknown>>();
+
+/**
+ * A value that outlives a view's redrawing but not the page, by key (use the model's id in it), so
+ * that a second view or a re-run of the output comes up where the person left it.
+ */
+export function keep<T>(key: string, initial: T): Signal<T> {
+  let known = kept.get(key);
+  if (!known) {
+    known = signal<unknown>(initial);
+    kept.set(key, known);
+  }
+  return known as Signal<T>;
+}
+
+/** True where the person asked for less motion. */
+export function reducedMotion(): boolean {
+  return globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
+}

@@ -1,0 +1,24 @@
+/** All style sheets of the bundle, in order: the shared ones first, then one a widget. */
+import base from "./base.css";
+import algorithmBrowser from "./algorithm_browser.css";
+import dataGrid from "./data_grid.css";
+import decisionBoundary from "./decision_boundary.css";
+import hyperparameterPanel from "./hyperparameter_panel.css";
+import layerBuilder from "./layer_builder.css";
+import metricPlots from "./metric_plots.css";
+import performanceDashboard from "./performance_dashboard.css";
+import runControls from "./run_controls.css";
+import workbench from "./workbench.css";
+
+export default [
+  base,
+  algorithmBrowser,
+  dataGrid,
+  decisionBoundary,
+  hyperparameterPanel,
+  layerBuilder,
+  metricPlots,
+  performanceDashboard,
+  runControls,
+  workbench,
+].join("\n");

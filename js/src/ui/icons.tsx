@@ -1,0 +1,44 @@
+/** Small glyphs on a 16 × 16 grid, drawn in the colour of the text around them. */
+import type { JSX } from "preact";
+
+const line = (d: string): JSX.Element => (
+  <path d={d} fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" />
+);
+
+const GLYPHS = {
+  play: <path d="M4 2.5l9 5.5-9 5.5z" />,
+  pause: <path d="M3.5 3h3.2v10H3.5zM9.3 3h3.2v10H9.3z" />,
+  stop: <rect x="3" y="3" width="10" height="10" rx="1" />,
+  step: <path d="M3 3l7 5-7 5zM11 3h2.5v10H11z" />,
+  undo: line("M6 3.5L2.5 7 6 10.5M2.5 7h7a3.5 3.5 0 0 1 0 7H7"),
+  redo: line("M10 3.5L13.5 7 10 10.5M13.5 7h-7a3.5 3.5 0 0 0 0 7H9"),
+  reset: line("M3.2 3v3.6h3.6M3.4 6.4A5.2 5.2 0 1 1 2.8 9"),
+  plus: line("M8 3v10M3 8h10"),
+  minus: line("M3 8h10"),
+  trash: line("M2.5 4.5h11M6 4.5V2.8h4v1.7M4 4.5l.7 8.8h6.6l.7-8.8M6.7 7v4M9.3 7v4"),
+  copy: line("M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3"),
+  check: line("M3 8.5l3.5 3.5L13 4.5"),
+  up: line("M8 13V3M4 7l4-4 4 4"),
+  down: line("M8 3v10M4 9l4 4 4-4"),
+  left: line("M13 8H3M7 4L3 8l4 4"),
+  right: line("M3 8h10M9 4l4 4-4 4"),
+  expanded: line("M4 6l4 4 4-4"),
+  collapsed: line("M6 4l4 4-4 4"),
+  code: line("M5 4L1.5 8 5 12M11 4l3.5 4L11 12"),
+  close: line("M4 4l8 8M12 4l-8 8"),
+  warning: (
+    <path fill-rule="evenodd" d="M8 1.5l7 12.5H1zM7.2 6v4.2h1.6V6zm0 5.2v1.6h1.6v-1.6z" />
+  ),
+  "open-in-tab": line("M7 3H3v10h10V9M9.5 2.5h4v4M13.5 2.5L7.5 8.5"),
+} as const;
+
+export type IconName = keyof typeof GLYPHS;
+
+/** A glyph beside or instead of words; whatever holds it says in words what it does. */
+export function Icon({ name }: { name: IconName }) {
+  return (
+    <svg class="mw-glyph" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+      {GLYPHS[name]}
+    </svg>
+  );
+}

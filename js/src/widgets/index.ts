@@ -1,0 +1,24 @@
+/** Name of the Python class → component. One widget, one file, one twin. */
+import type { ComponentType } from "preact";
+import type { WidgetProps } from "./_base";
+import { AlgorithmBrowser } from "./algorithm_browser";
+import { DataGrid } from "./data_grid";
+import { DecisionBoundary } from "./decision_boundary";
+import { HyperparameterPanel } from "./hyperparameter_panel";
+import { LayerBuilder } from "./layer_builder";
+import { MetricPlots } from "./metric_plots";
+import { PerformanceDashboard } from "./performance_dashboard";
+import { RunControls } from "./run_controls";
+import { Workbench } from "./workbench";
+
+export const REGISTRY: Record<string, ComponentType<WidgetProps>> = {
+  AlgorithmBrowser,
+  DataGrid,
+  DecisionBoundary,
+  HyperparameterPanel,
+  LayerBuilder,
+  MetricPlots,
+  PerformanceDashboard,
+  RunControls,
+  Workbench,
+};

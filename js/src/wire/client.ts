@@ -1,0 +1,157 @@
+/** Typed requests over a widget's comm, and the events that come without being asked. */
+import { decode, type DecodedArray } from "./buffers";
+import {
+  isEnvelope,
+  VERSION,
+  type Envelope,
+  type ErrorBody,
+  type EventBodies,
+  type EventKind,
+  type RequestBodies,
+  type RequestKind,
+} from "./messages";
+import type { PlainModel } from "../types";
+
+/** One id for a page: answers go to every browser and name the page that asked. */
+const PAGE_KEY = Symbol.for("medilytica.client");
+const page = globalThis as unknown as Record<symbol, { id: string; next: number } | undefined>;
+function identity(): { id: string; next: number } {
+  return (page[PAGE_KEY] ??= { id: Math.random().toString(36).slice(2, 12), next: 0 });
+}
+
+export const clientId = (): string => identity().id;
+
+/** The kernel refused a request; `body` says what was wrong and what is allowed. */
+export class RequestError extends Error {
+  constructor(readonly body: ErrorBody) {
+    super(body.message);
+    this.name = "RequestError";
+  }
+}
+
+export interface Answer {
+  body: any;
+  arrays: Record<string, DecodedArray>;
+  /** The bytes as they came, for formats that describe themselves. */
+  raw: ArrayBufferView[];
+}
+
+interface Waiting {
+  resolve: (answer: Answer) => void;
+  reject: (error: Error) => void;
+  progress?: (body: any) => void;
+  /** Lets go of the caller's abort signal, which may live long. */
+  settled: () => void;
+}
+
+const cancelled = (): DOMException => new DOMException("The request was cancelled.", "AbortError");
+
+export interface RequestOptions {
+  signal?: AbortSignal;
+  onProgress?: (body: any) => void;
+}
+
+export class Client {
+  private waiting = new Map<string, Waiting>();
+  private listeners = new Map<string, Set<(answer: Answer) => void>>();
+
+  constructor(private model: PlainModel) {
+    model.on("msg:custom", this.receive);
+  }
+
+  /** Ask the kernel; rejects with `RequestError` when it refuses. */
+  request<K extends RequestKind>(
+    kind: K,
+    body: RequestBodies[K],
+    options: RequestOptions = {},
+  ): Promise<Answer> {
+    const me = identity();
+    const id = `${me.id}-${me.next++}`;
+    const envelope: Envelope = { v: VERSION, client: me.id, id, kind, body: body as Record<string, unknown> };
+    const { signal } = options;
+    return new Promise<Answer>((resolve, reject) => {
+      // A signal that has aborted already fires no event.
+      if (signal?.aborted) return reject(cancelled());
+      const withdraw = (): void => {
+        if (!this.waiting.delete(id)) return;
+        const cancel: Envelope = { v: VERSION, client: me.id, id: `${me.id}-${me.next++}`, kind: "cancel", body: { id } };
+        this.model.send(cancel);
+        reject(cancelled());
+      };
+      this.waiting.set(id, {
+        resolve,
+        reject,
+        progress: options.onProgress,
+        settled: () => signal?.removeEventListener("abort", withdraw),
+      });
+      signal?.addEventListener("abort", withdraw, { once: true });
+      this.model.send(envelope);
+    });
+  }
+
+  /** Listen to an event; returns the function that stops listening. */
+  on<K extends EventKind>(
+    kind: K,
+    listener: (answer: Answer & { body: EventBodies[K] }) => void,
+  ): () => void {
+    const set = this.listeners.get(kind) ?? new Set();
+    this.listeners.set(kind, set);
+    set.add(listener as (answer: Answer) => void);
+    return () => set.delete(listener as (answer: Answer) => void);
+  }
+
+  /** Reject everything that still waits: the kernel is gone. */
+  abandon(message: string): void {
+    for (const waiting of this.waiting.values()) {
+      waiting.settled();
+      waiting.reject(new RequestError({ message, type: "KernelGone" }));
+    }
+    this.waiting.clear();
+  }
+
+  close(): void {
+    this.model.off("msg:custom", this.receive);
+    this.waiting.forEach((waiting) => waiting.settled());
+    this.waiting.clear();
+    this.listeners.clear();
+  }
+
+  private receive = (content: unknown, payload: ArrayBufferView[] = []): void => {
+    if (!isEnvelope(content)) return;
+    if (content.client === "") {
+      const listeners = this.listeners.get(content.kind);
+      if (!listeners?.size) return;
+      const answer = this.open(content, payload);
+      listeners.forEach((listener) => listener(answer));
+      return;
+    }
+    const waiting = this.waiting.get(content.id);
+    if (!waiting || content.client !== clientId()) return;
+    const answerKind = content.kind.slice(content.kind.lastIndexOf(".") + 1);
+    if (answerKind === "progress") {
+      waiting.progress?.(content.body);
+      return;
+    }
+    this.waiting.delete(content.id);
+    waiting.settled();
+    if (answerKind === "result") {
+      try {
+        waiting.resolve(this.open(content, payload));
+      } catch (error) {
+        waiting.reject(error as Error);
+      }
+    } else if (answerKind === "cancelled") {
+      waiting.reject(cancelled());
+    } else {
+      waiting.reject(new RequestError(content.body as unknown as ErrorBody));
+    }
+  };
+
+  private open(content: Envelope, payload: ArrayBufferView[]): Answer {
+    return {
+      body: content.body,
+      arrays: content.buffers ? decode(content.buffers, payload) : {},
+      raw: payload,
+    };
+  }
+}

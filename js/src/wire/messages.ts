@@ -1,0 +1,115 @@
+/** Envelope, kinds and bodies; the Python side is `medilytica_widgets/wire/messages.py`. */
+import type { BufferDescription } from "./buffers";
+
+export const VERSION = 1;
+
+export interface Envelope {
+  v: number;
+  client: string;
+  id: string;
+  kind: string;
+  body: Record<string, unknown>;
+  buffers?: BufferDescription[];
+}
+
+export type Scalar = number | string | boolean | null;
+
+export interface LayerSpec {
+  kind: string;
+  options: Record<string, unknown>;
+}
+
+/** Body of every request, by kind. */
+export interface RequestBodies {
+  cancel: { id: string };
+  "grid.rows": {
+    start: number;
+    count: number;
+    sort: [string, boolean][];
+    search: string;
+    state: number;
+  };
+  "curve.read": { run: string; cursor: number };
+  "boundary.ready": { frame: number };
+  "code.read": Record<string, never>;
+  "predict.row": { values: Record<string, Scalar> };
+  "algorithm.select": { id: string };
+  "hyperparameters.set": { name: string; value: Scalar };
+  "hyperparameters.reset": { name: string };
+  "layers.add": { index: number; layer: LayerSpec };
+  "layers.remove": { index: number };
+  "layers.move": { index: number; to: number };
+  "layers.update": { index: number; options: Record<string, unknown> };
+  "layers.template": { name: string };
+  "spec.undo": Record<string, never>;
+  "spec.redo": Record<string, never>;
+  "run.command": { command: "start" | "pause" | "resume" | "stop" | "step" };
+  "boundary.axes": { x: string; y: string };
+  "model.save": { path: string };
+}
+
+export type RequestKind = keyof RequestBodies;
+
+/** Access of every request: a viewer of a shared session may only read. */
+export const ACCESS: Record<RequestKind, "read" | "write"> = {
+  cancel: "read",
+  "grid.rows": "read",
+  "curve.read": "read",
+  "boundary.ready": "read",
+  "code.read": "read",
+  "predict.row": "read",
+  "algorithm.select": "write",
+  "hyperparameters.set": "write",
+  "hyperparameters.reset": "write",
+  "layers.add": "write",
+  "layers.remove": "write",
+  "layers.move": "write",
+  "layers.update": "write",
+  "layers.template": "write",
+  "spec.undo": "write",
+  "spec.redo": "write",
+  "run.command": "write",
+  "boundary.axes": "write",
+  "model.save": "write",
+};
+
+/** Body of every event the kernel sends to all browsers. */
+export interface EventBodies {
+  "curve.rows": { run: string; cursor: number; marks: Mark[] };
+  "boundary.frame": Record<string, unknown>;
+}
+
+export type EventKind = keyof EventBodies;
+
+/** A change that a person made while a run was training. */
+export interface Mark {
+  epoch: number;
+  name: string;
+  before: Scalar;
+  after: Scalar;
+  author: string | null;
+}
+
+/** What an error reply carries. */
+export interface ErrorBody {
+  message: string;
+  type: string;
+  parameter?: string;
+  nearest?: Scalar;
+  layer?: number;
+}
+
+/** True for an envelope of this contract's version. */
+export function isEnvelope(content: unknown): content is Envelope {
+  const message = content as Envelope | null;
+  return (
+    typeof message === "object" &&
+    message !== null &&
+    message.v === VERSION &&
+    typeof message.client === "string" &&
+    typeof message.id === "string" &&
+    typeof message.kind === "string" &&
+    typeof message.body === "object" &&
+    message.body !== null
+  );
+}

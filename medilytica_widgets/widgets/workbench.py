@@ -1,0 +1,105 @@
+"""Everything about one experiment on one screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import traitlets
+
+from ..report import section
+from ._base import BaseWidget, serves
+from .algorithm_browser import AlgorithmBrowser
+from .data_grid import DataGrid
+from .decision_boundary import DecisionBoundary
+from .hyperparameter_panel import HyperparameterPanel
+from .layer_builder import LayerBuilder
+from .metric_plots import MetricPlots
+from .performance_dashboard import PerformanceDashboard
+from .run_controls import RunControls
+
+if TYPE_CHECKING:
+    from ..experiment import Experiment
+
+_ACTIVITY_SHOWN = 30
+_FINDINGS_SHOWN = 30
+
+
+class Workbench(BaseWidget):
+    """Data, algorithm, network, knobs, boundary, curves and answers of an experiment on one screen.
+
+    It reads from left to right (data, model, answer) and then down (over time), and rearranges itself
+    to the width it is given. In JupyterLab it can be moved to a tab of its own.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    x, y : str, optional
+        The two columns of the decision boundary at first.
+    """
+
+    ARGUMENTS = ("x", "y")
+
+    parts = traitlets.Dict(help="The child widgets by name").tag(sync=True, **ipywidgets.widget_serialization)
+    meta = traitlets.Dict(help="Name, description and shape of the experiment").tag(sync=True)
+    data = traitlets.Dict(help="The table in short: columns, histograms, what was set aside, findings").tag(sync=True)
+    activity: Any = traitlets.List(help="What happened, newest first").tag(sync=True)
+    history = traitlets.Dict(help="Whether there is something to undo and to redo").tag(sync=True)
+
+    def __init__(self, experiment: Experiment, x: str | None = None, y: str | None = None, **kwargs: Any) -> None:
+        self.experiment = experiment
+        self._children: dict[str, BaseWidget] = {
+            "controls": RunControls(experiment),
+            "algorithms": AlgorithmBrowser(experiment),
+            "layers": LayerBuilder(experiment),
+            "hyperparameters": HyperparameterPanel(experiment),
+            "boundary": DecisionBoundary(experiment, x=x, y=y),
+            "curves": MetricPlots(experiment),
+            "performance": PerformanceDashboard(experiment),
+            "rows": DataGrid(experiment.data),
+        }
+        data = experiment.data
+        self.data = {
+            **data.summary(),
+            "findings": [
+                {"message": finding.message, "advice": finding.advice}
+                for finding in data.quality().findings[:_FINDINGS_SHOWN]
+            ],
+        }
+        self._describe()
+        super().__init__(**kwargs)
+        if not self._headless:
+            self.parts = dict(self._children)
+        self.follow(experiment.changed, self.mark)
+        self.follow(experiment.run_ended, self.refresh_static)
+
+    def update_view(self) -> None:
+        """Bring name, activity and undo up to date; the parts follow the experiment themselves."""
+        with self.together():
+            self._describe()
+
+    def _describe(self) -> None:
+        experiment = self.experiment
+        self.meta = {"name": experiment.name, "description": experiment.description, "task": experiment.task}
+        self.activity = experiment.activity[:_ACTIVITY_SHOWN]
+        self.history = {"undo": experiment.can_undo, "redo": experiment.can_redo}
+
+    @serves("spec.undo")
+    def _undo(self, body: dict[str, Any]) -> None:
+        self.experiment.undo()
+
+    @serves("spec.redo")
+    def _redo(self, body: dict[str, Any]) -> None:
+        self.experiment.redo()
+
+    def close(self) -> None:
+        """Close the parts as well."""
+        for child in self._children.values():
+            child.close()
+        super().close()
+
+    def static_html(self) -> str:
+        """Return all parts one under the other, as a report shows them."""
+        order = ("controls", "rows", "layers", "hyperparameters", "boundary", "curves", "performance")
+        parts = [self._children[name].static_html() for name in order]
+        return section(self.experiment.name, *parts)

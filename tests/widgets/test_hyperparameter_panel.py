@@ -1,0 +1,140 @@
+"""The form of hyperparameters: what it says, what it changes, what it marks as coming later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from medilytica_widgets.data import load_dataset
+from medilytica_widgets.experiment import Experiment
+from medilytica_widgets.widgets.hyperparameter_panel import HyperparameterPanel
+
+
+@pytest.fixture
+def experiment() -> Iterator[Experiment]:
+    made = Experiment(load_dataset("moons"))
+    yield made
+    made.close()
+
+
+def test_it_holds_the_table_and_the_values_from_the_start(browser: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    assert panel.algorithm == {"id": "mlp", "name": "Multilayer perceptron"}
+    assert panel.form == experiment.algorithm.parameters.to_json()
+    assert panel.values == experiment.hyperparameters
+    assert (panel.pending, panel.can_undo, panel.can_redo) == ([], False, False)
+
+
+def test_a_value_is_set_and_seen_before_the_answer(browser: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    answer, _ = browser.ask(panel, "hyperparameters.set", {"name": "learning_rate", "value": 0.01})
+    assert answer["kind"] == "hyperparameters.set.result"
+    assert answer["body"] == {"value": 0.01}
+    assert experiment.hyperparameters["learning_rate"] == 0.01
+    kinds = [m["method"] for m, _ in browser.messages(panel)]
+    assert kinds.index("update") < kinds.index("custom")
+    assert panel.values["learning_rate"] == 0.01
+    assert panel.can_undo
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [("learning_rate", -1, 1e-6), ("epochs", 0, 1), ("batch_size", 1.5, 2), ("optimizer", "adan", "adam")],
+)
+def test_a_wrong_value_is_refused_with_the_nearest_right_one(
+    browser: Any, experiment: Experiment, name: str, value: Any, nearest: Any
+) -> None:
+    panel = HyperparameterPanel(experiment)
+    before = experiment.hyperparameters
+    answer, _ = browser.ask(panel, "hyperparameters.set", {"name": name, "value": value})
+    assert answer["kind"] == "hyperparameters.set.error"
+    assert answer["body"]["parameter"] == name
+    assert answer["body"]["nearest"] == nearest
+    assert answer["body"]["message"].startswith(name)
+    assert experiment.hyperparameters == before
+
+
+def test_an_unknown_name_is_refused_and_the_nearest_named(browser: Any, experiment: Experiment) -> None:
+    answer, _ = browser.ask(
+        HyperparameterPanel(experiment), "hyperparameters.set", {"name": "learning_rat", "value": 0.1}
+    )
+    assert answer["kind"] == "hyperparameters.set.error"
+    assert "learning_rate" in answer["body"]["message"]
+
+
+def test_an_optional_one_goes_off_and_on(browser: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    browser.ask(panel, "hyperparameters.set", {"name": "patience", "value": 10})
+    assert panel.values["patience"] == 10
+    browser.ask(panel, "hyperparameters.set", {"name": "patience", "value": None})
+    assert panel.values["patience"] is None
+
+
+def test_one_or_all_go_back_to_their_defaults(browser: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    experiment.set("epochs", 7)
+    experiment.set("l2", 0.1)
+    browser.ask(panel, "hyperparameters.reset", {"name": "l2"})
+    assert (panel.values["l2"], panel.values["epochs"]) == (0.0, 7)
+    browser.ask(panel, "hyperparameters.reset", {"name": ""})
+    assert panel.values == experiment.algorithm.parameters.defaults()
+
+
+def test_undo_and_redo_are_offered_when_there_is_something(browser: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    browser.ask(panel, "hyperparameters.set", {"name": "epochs", "value": 7})
+    browser.ask(panel, "spec.undo", {})
+    assert (panel.values["epochs"], panel.can_undo, panel.can_redo) == (50, False, True)
+    browser.ask(panel, "spec.redo", {})
+    assert (panel.values["epochs"], panel.can_undo, panel.can_redo) == (7, True, False)
+
+
+def test_it_follows_what_others_change(browser: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    experiment.set("epochs", 9)
+    browser.until(lambda: panel.values["epochs"] == 9)
+    experiment.select_algorithm("random_forest")
+    browser.until(lambda: panel.algorithm["id"] == "random_forest")
+    assert [p["id"] for p in panel.form] == list(panel.values)
+
+
+def test_while_a_run_trains_only_what_waits_for_the_next_is_pending(browser: Any, experiment: Experiment) -> None:
+    experiment.set("epochs", 1_000_000)
+    panel = HyperparameterPanel(experiment)
+    run = experiment.train(wait=False)
+    browser.ask(panel, "hyperparameters.set", {"name": "learning_rate", "value": 0.02})
+    browser.ask(panel, "hyperparameters.set", {"name": "optimizer", "value": "sgd"})
+    assert panel.pending == ["optimizer"]
+    browser.until(lambda: any(mark.name == "learning_rate" for mark in run.marks))
+    run.stop()
+    run.wait(20)
+    browser.until(lambda: panel.pending == [])
+
+
+def test_another_algorithm_is_pending_as_a_whole(browser: Any, experiment: Experiment) -> None:
+    experiment.set("epochs", 1_000_000)
+    panel = HyperparameterPanel(experiment)
+    run = experiment.train(wait=False)
+    experiment.select_algorithm("random_forest")
+    browser.until(lambda: panel.pending == ["algorithm"])
+    run.stop()
+    run.wait(20)
+
+
+def test_a_change_of_one_value_resends_no_table(browser: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    before = len(browser.updates(panel))
+    browser.ask(panel, "hyperparameters.set", {"name": "epochs", "value": 9})
+    (update,) = browser.updates(panel)[before:]
+    assert set(update) == {"values", "can_undo"}
+
+
+def test_the_static_form_names_what_departs_from_the_default(headless: Any, experiment: Experiment) -> None:
+    experiment.set("learning_rate", 0.01)
+    markup = HyperparameterPanel(experiment).static_html()
+    assert "0.01 (default 0.003)" in markup
+    assert "Multilayer perceptron" in markup
+    assert "off" in markup
+    assert headless.comms == []
