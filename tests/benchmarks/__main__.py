@@ -1,0 +1,6 @@
+"""Run every benchmark."""
+
+from . import start, training
+
+for benchmark in (start, training):
+    benchmark.main()
