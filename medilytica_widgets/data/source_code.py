@@ -229,7 +229,7 @@ def _transformer_lines(data: Dataset, task: Task | None) -> list[str]:
         parts.append(f'("categories", OneHotEncoder({options}), categories)')
     kind = "np.int64" if task == "classification" else "np.float32"
     lines += ["preprocess = ColumnTransformer([", *(f"    {part}," for part in parts), "])",
-              "X_train = preprocess.fit_transform(frame.iloc[train]).astype(np.float32)"]
+              f"X_train = preprocess.fit_transform(frame.iloc[train]).clip(-{LIMIT:g}, {LIMIT:g}).astype(np.float32)"]
     lines += [f"X_{part} = preprocess.transform(frame.iloc[{part}]).clip(-{LIMIT:g}, {LIMIT:g}).astype(np.float32)"
               for part in ("validation", "test")]
     names = ("train", "validation", "test")

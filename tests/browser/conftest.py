@@ -1,57 +1,20 @@
-"""Fixtures for tests in a real browser. They run after all others: Playwright's loop would be in the way of asyncio."""
+"""Fixtures for tests in a real JupyterLab."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browser.lab import Lab, NotebookPage, new_context
-
-HERE = Path(__file__).parent
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 OpenNotebook = Callable[..., NotebookPage]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if HERE in item.path.parents]
-    for item in ours:
-        item.add_marker("browser")
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(240))
-    items[:] = [item for item in items if HERE not in item.path.parents] + ours
-
-
-@pytest.fixture(scope="session")
-def chromium_path() -> str:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail(
-            "These tests drive Chromium, and no 'chromium' is on the PATH. On Debian or Ubuntu: sudo apt-get install "
-            "chromium. Elsewhere, install it and put a link of that name on the PATH.",
-            pytrace=False,
-        )
-    return path
-
-
-@pytest.fixture(scope="session")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    return chromium
 
 
 @pytest.fixture(scope="session")
