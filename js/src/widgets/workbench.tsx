@@ -52,7 +52,7 @@ type PartName =
   | "performance"
   | "rows";
 
-const COLUMNS_SHOWN = 9;
+const COLUMNS_SHOWN = 7;
 const thousands = (value: number): string => value.toLocaleString("en").replace(/,/g, "\u202f");
 
 /** The contexts of the child widgets, by name, once the page has their models. */
@@ -307,6 +307,8 @@ export function Workbench({ ctx }: WidgetProps) {
       <div class="mw-wb-knobs">
         <Part of={parts.layers} view={LayerBuilder} height={150} />
         <Part of={parts.hyperparameters} view={HyperparameterPanel} height={220} />
+      </div>
+      <div class="mw-wb-log">
         <ActivityCard ctx={ctx} />
       </div>
       <div class="mw-wb-bound">
