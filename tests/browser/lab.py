@@ -119,6 +119,13 @@ class Lab:
         self.sign(name)
         return name
 
+    def copy_notebook(self, source: Path) -> str:
+        """Put a copy of a notebook into the server's folder, signed, and return its name there."""
+        name = f"{source.stem}-{uuid.uuid4().hex[:8]}.ipynb"
+        (self.root / name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+        self.sign(name)
+        return name
+
     def sign(self, name: str) -> None:
         NotebookNotary(data_dir=str(self._data)).sign(nbformat.read(self.root / name, as_version=4))
 

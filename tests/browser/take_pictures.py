@@ -18,10 +18,8 @@ SETUP = f"""
 import ipywidgets
 import medilytica_widgets as mw
 data = mw.load_dataset("kepler", target="koi_disposition", exclude={LEAKS!r})
-exp = mw.Experiment(
-    data, name="Kepler candidates",
-    hyperparameters={{"epochs": 60, "batch_size": 8, "learning_rate": 0.001, "weight_decay": 0.01, "optimizer": "adamw"}},
-)
+knobs = {{"epochs": 60, "batch_size": 8, "learning_rate": 0.001, "weight_decay": 0.01, "optimizer": "adamw"}}
+exp = mw.Experiment(data, name="Kepler candidates", hyperparameters=knobs)
 """
 WIDTHS = {"wide": 1280, "cell": 900, "narrow": 600}
 

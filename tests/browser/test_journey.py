@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenNotebook
-from tests.browser.lab import NotebookPage
+from tests.browser.lab import Lab, NotebookPage
 
 TABLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "kepler_koi_cumulative.csv"
+QUICKSTART = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
 LEAKS = ["koi_pdisposition", "koi_score", "koi_fpflag_nt", "koi_fpflag_ss", "koi_fpflag_co", "koi_fpflag_ec"]
 SETUP = f"""
 import medilytica_widgets as mw
@@ -196,6 +197,19 @@ def test_algorithms_are_chosen_by_mouse_and_keyboard(open_notebook: OpenNotebook
     button(root, "Train").click()
     expect(root.locator(".mw-run-status")).to_contain_text("finished", timeout=60_000)
     expect(root.locator(".mw-wb-answers")).to_contain_text("±", timeout=30_000)
+
+
+def test_the_quickstart_runs_live(open_notebook: OpenNotebook, jupyterlab: Lab) -> None:
+    name = jupyterlab.copy_notebook(QUICKSTART)
+    notebook = open_notebook(name=name, height=1900)
+    notebook.run_all()
+    for index in range(notebook.cell_count):
+        notebook.select(index)
+        expect(notebook.cell(index).locator(".jp-OutputArea-output[data-mime-type*='error']")).to_have_count(0)
+        roots = notebook.output(index).locator(".mw-root")
+        if roots.count():
+            expect(roots.first.locator(".mw-card").first).to_be_visible()
+            expect(roots.first.locator("> .mw-notice")).to_have_count(0)
 
 
 def test_workbench_opens_in_a_tab_of_its_own(open_notebook: OpenNotebook) -> None:

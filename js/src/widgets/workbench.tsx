@@ -82,7 +82,7 @@ function Part({ of, view: View, height }: { of?: Context; view: ComponentType<Wi
   );
 }
 
-function Sparkline({ column, isTarget }: { column: Column; isTarget: boolean }) {
+function Sparkline({ column, coloured }: { column: Column; coloured: boolean }) {
   const bars = column.histogram;
   if (!bars.length) return <span />;
   const step = 64 / bars.length;
@@ -94,7 +94,7 @@ function Sparkline({ column, isTarget }: { column: Column; isTarget: boolean }) 
           y={18 - Math.max(0.6, 17 * height)}
           width={Math.max(1, step - 1)}
           height={Math.max(0.6, 17 * height)}
-          style={isTarget ? { fill: `var(--mw-c${k % 8})` } : undefined}
+          style={coloured ? { fill: `var(--mw-c${k % 8})` } : undefined}
         />
       ))}
     </svg>
@@ -142,7 +142,7 @@ function DataCard({ data, ctx }: { data: DataSummary; ctx: Context }) {
               <span class="mw-wb-name" title={column.name}>
                 {column.name}
               </span>
-              <Sparkline column={column} isTarget={isTarget} />
+              <Sparkline column={column} coloured={isTarget && data.task === "classification"} />
             </li>
           );
         })}
