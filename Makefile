@@ -75,8 +75,11 @@ chromium:
 
 # -- what people run -----------------------------------------------------------
 
+# JupyterLab refuses to run as root unless told; whoever is root in a container means it.
+AS_ROOT := $(shell test "$$(id -u)" = 0 && echo --allow-root)
+
 lab: setup
-	$(BIN)/jupyter lab notebooks/quickstart.ipynb $(LAB_ARGS)
+	$(BIN)/jupyter lab notebooks/quickstart.ipynb $(AS_ROOT) $(LAB_ARGS)
 
 demo: setup
 	MEDILYTICA_HEADLESS=1 $(BIN)/python -m medilytica_widgets.report notebooks/quickstart.ipynb quickstart.html

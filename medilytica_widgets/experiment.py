@@ -17,6 +17,7 @@ from .editor import FIELDS, SpecEditor, available, departures, full_values
 from .engine import Job
 from .errors import InputError, SpecError, TargetError, check_kwargs
 from .headless import check_injected, check_parameters, is_headless
+from .metrics import METRICS
 from .network import Head, Layer
 from .run import Run
 from .spec import ExperimentSpec, SplitSpec, load_spec
@@ -316,6 +317,7 @@ class Experiment(SpecEditor):
             text = {"finished": "finished", "stopped": "stopped"}.get(status, "failed")
             self._note(run.name, text)
             if len(run.evaluated):
+                run.evaluated.connect(lambda: self._note_result(run))
                 run.evaluate_soon()
             if not defer:
                 self.run_ended.emit(run)
@@ -325,6 +327,13 @@ class Experiment(SpecEditor):
         table = algorithms.parameters(run.algorithm)
         label = table[mark.name].to_json()["label"] if mark.name in table else mark.name
         self._note(f"epoch {mark.epoch:.0f}", f"{label} {mark.before} → {mark.after}", mark.author)
+
+    def _note_result(self, run: Run) -> None:
+        found = run.evaluation_if_ready()
+        if found is not None:
+            name, value = next(iter(found.metrics.items()))
+            doubt = f" ± {found.intervals[name]:.3g}" if name in found.intervals else ""
+            self._note(run.name, f"{METRICS[name].label} {value:.3g}{doubt} on {found.n} held-out rows")
 
     def _note(self, when: str, what: str, who: str | None = None) -> None:
         with self._lock:
