@@ -19,7 +19,7 @@ from .errors import InputError, SpecError, TargetError, check_kwargs
 from .headless import check_injected, check_parameters, is_headless
 from .metrics import METRICS
 from .network import Head, Layer
-from .run import Run
+from .run import ENDED, Run
 from .spec import ExperimentSpec, SplitSpec, load_spec
 
 _ACTIVITY_KEPT = 200
@@ -93,6 +93,8 @@ class Experiment(SpecEditor):
         check_injected(chosen.parameters)
         if validation + test >= 1:
             raise SpecError(f"validation and test take {validation + test:g} of the rows; leave some to train on.")
+        if layers is not None and not all(isinstance(layer, Layer) for layer in layers):
+            raise InputError('layers takes Layer objects, for example [mw.Layer("linear", units=64)].')
         stack = list(layers) if layers is not None else network.default_layers() if chosen.uses_layers else []
         spec = load_spec(
             {
@@ -313,10 +315,10 @@ class Experiment(SpecEditor):
                 run.set(name, value, author)
 
     def _on_status(self, run: Run, status: str, defer: bool) -> None:
-        if status in ("finished", "stopped", "failed"):
-            text = {"finished": "finished", "stopped": "stopped"}.get(status, "failed")
-            self._note(run.name, text)
-            if len(run.evaluated):
+        if status in ENDED:
+            self._note(run.name, f"failed: {run.error.message}" if run.error is not None else status)
+            # what a failed run had learned before is no result
+            if len(run.evaluated) and status != "failed":
                 run.evaluated.connect(lambda: self._note_result(run))
                 run.evaluate_soon()
             if not defer:

@@ -11,6 +11,7 @@ import os
 import platform
 import tempfile
 import zipfile
+import zlib
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -190,7 +191,7 @@ def load_model(path: str | PathLike[str]) -> Model:
                 raise ModelFileError(f"{source} is not a model of this package: its header is too large.")
             header = json.loads(archive.read("model.json"))
             transformer, weights = archive.read("preprocessor.skops"), archive.read("predictor.bin")
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError, EOFError, NotImplementedError) as error:
         raise ModelFileError(
             f"{source} is not a model of this package, or it is damaged; save the model again."
         ) from error

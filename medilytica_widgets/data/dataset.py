@@ -276,7 +276,9 @@ class Dataset:
             return None
         target = wanted.pop()
         if target not in self.cells:
-            raise ColumnNotFoundError(f"The target {target!r} is not a column of the table. {hint(target, names)}")
+            raise ColumnNotFoundError(
+                f"The target {target!r} is not a column of the table. {hint(target, names)}{_headless_hint(names)}"
+            )
         if target in self.spec.exclude or self.spec.roles.get(target, "target") != "target":
             raise DataError(f"{target!r} is the target, so it cannot be set aside or be a feature too.")
         return target
@@ -397,3 +399,11 @@ def target_of(data: Dataset, task: Task | None = None) -> tuple[NDArray[Any], ND
     index = {name: i for i, name in enumerate(class_names(data))}
     codes = np.array([index.get(word, -1) for word in labels(cells.values, cells.storage)], dtype=np.int64)
     return codes, codes >= 0
+
+
+def _headless_hint(names: list[str]) -> str:
+    """Say what to do where the names look like the cells of a first row."""
+    cells = sum(name.replace(".", "", 1).replace("-", "", 1).split(" (")[0].isdigit() for name in names)
+    if cells < max(2, len(names) / 3):
+        return ""
+    return " The first line seems to hold data, not names: give them with names=[…]."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,6 +25,12 @@ from .splits import Split
 MISSING = "(missing)"
 #: The most categories of one column that get a column of their own; rarer ones share one.
 MAX_CATEGORIES = 50
+
+
+
+class UnreadableWarning(UserWarning):
+    """New rows hold cells that cannot be read as their column's kind; they count as missing."""
+
 
 Block = Literal["numbers", "flags", "categories"]
 #: SimpleImputer remembers its dtype; skops stores that as an empty array, and does not trust it by default.
@@ -258,14 +265,23 @@ def _days(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _check_readable(column: Input, series: pd.Series[Any], values: NDArray[Any], missing: list[str]) -> None:
-    if column.storage == "text" or not len(values) or not bool(pd.isna(values).all()):
+    absent = np.asarray(pd.isna(values))
+    if column.storage == "text" or not absent.any():
         return
-    present = [word for word in read_as(series, "text", "", missing) if word is not None]
+    present = [word for word in read_as(series[absent], "text", "", missing) if word is not None]
     # a number that counts as infinite is one all the same
     wrong = [word for word in present if column.storage == "datetime" or not _is_number(word)]
-    if wrong:
-        what = "a number" if column.storage == "number" else "a date"
+    what = "a number" if column.storage == "number" else "a date"
+    if wrong and absent.all():
         raise DataError(f"The column {column.name!r} needs {what} in each row, but holds {wrong[0][:40]!r}.")
+    if present:
+        # blamed on whoever called Run.predict or Model.predict
+        warnings.warn(
+            f"The column {column.name!r} holds {len(present):,} cells that cannot be used as {what}, for example "
+            f"{present[0][:40]!r}; they count as missing.",
+            UnreadableWarning,
+            stacklevel=6,
+        )
 
 
 def _is_number(word: str) -> bool:

@@ -161,7 +161,8 @@ def _mixed(data: Dataset) -> Iterator[Finding]:
     for column in data.columns:
         cells, name = data.cells[column.name], column.name
         # prose and identifiers may hold a lone number without being mixed up
-        if not len(cells.odd) or cells.storage == "text" and column.kind in ("text", "identifier"):
+        prose = cells.storage == "text" and column.kind in ("text", "identifier") and cells.numeric_share < 0.2
+        if not len(cells.odd) or prose:
             continue
         if cells.storage == "text":
             some = "hold numbers among words" if cells.numeric_share < 0.5 else "hold words among numbers"

@@ -22,7 +22,7 @@ def boundary_columns(data: Dataset, split: Split | None = None) -> list[str]:
     explain in each other: the correlation ratio of the ranks for classes (as in the Kruskal-Wallis test), the
     squared Spearman correlation for numbers. A column named as an appendix of another, as ``koi_prad_err1`` is of
     ``koi_prad``, comes after all that stand for themselves. The second name is the best one that is not nearly a
-    repetition of the first.
+    repetition of the first. Columns of a few different values, on which rows pile up, come after the continuous ones.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ def boundary_columns(data: Dataset, split: Split | None = None) -> list[str]:
     split : Split, optional
         Looks at the training rows only; at all rows when None.
     """
-    names = [c.name for c in data.features if c.kind == "numeric"]
+    columns = [c for c in data.features if c.kind == "numeric"]
+    names = [c.name for c in columns]
     if data.target is None or data.task is None or len(names) < 2:
         return names
     y, known = target_of(data, data.task)
@@ -45,7 +46,8 @@ def boundary_columns(data: Dataset, split: Split | None = None) -> list[str]:
     answer = y[rows]
     scores = _ratio(ranks, answer.astype(np.int64)) if data.task == "classification" else _rho(ranks, _ranks(answer))
     appendix = np.array(_appendices(names))
-    order = [int(i) for i in np.lexsort((-scores, appendix))]
+    coded = np.array([c.discrete for c in columns])
+    order = [int(i) for i in np.lexsort((-scores, coded, appendix))]
     first = order[0]
     likeness = _rho(ranks, ranks[:, first])
     second = next((i for i in order[1:] if likeness[i] < ALIKE**2), order[1])

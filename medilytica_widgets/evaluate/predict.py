@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..data import Preprocessor
 from ..engine.predictors import Predictor
+from ..errors import InputError
 
 
 def predictions(
@@ -37,6 +38,11 @@ def predictions(
     ColumnNotFoundError
         Names the columns that are missing.
     """
+    if not isinstance(frame, pd.DataFrame):
+        try:
+            frame = pd.DataFrame(frame)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"New rows come as a DataFrame with the model's columns; {error}.") from error
     rows = preprocessor.transform(frame)
     if task == "regression":
         return pd.DataFrame({"prediction": predictor.predict(rows)}, index=frame.index)

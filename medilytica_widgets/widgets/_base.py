@@ -15,7 +15,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anywidget
 import ipywidgets
@@ -23,10 +23,13 @@ import numpy.typing as npt
 import traitlets
 
 from .. import wire
-from ..errors import CancelledRequest, MedilyticaError, UnknownArgumentError, WireError, hint
+from ..errors import CancelledRequest, InputError, MedilyticaError, UnknownArgumentError, WireError, hint
 from ..report import Display, is_headless, section, sentence
 from ._assets import shared_assets, static_bytes
 from ._pump import PUMP
+
+if TYPE_CHECKING:
+    from ..experiment import Experiment
 
 logger = logging.getLogger("medilytica_widgets")
 
@@ -57,6 +60,22 @@ def serves(kind: str) -> Callable[[_Handler], _Handler]:
         return method
 
     return mark
+
+
+def experiment_of(owner: BaseWidget, given: Any) -> Experiment:
+    """Return what a widget was given to show, which must be an Experiment.
+
+    Raises
+    ------
+    InputError
+        Says what came and what to make of it.
+    """
+    from ..experiment import Experiment
+
+    if isinstance(given, Experiment):
+        return given
+    name, kind = type(owner).__name__, type(given).__name__
+    raise InputError(f"{name} shows an Experiment; a {kind} came. Make one first: mw.{name}(mw.Experiment(data)).")
 
 
 def error_body(error: BaseException) -> dict[str, Any]:

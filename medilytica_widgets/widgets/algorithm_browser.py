@@ -8,7 +8,7 @@ import traitlets
 
 from .. import algorithms
 from ..report import card, section, sentence
-from ._base import BaseWidget, serves
+from ._base import BaseWidget, experiment_of, serves
 
 if TYPE_CHECKING:
     from ..experiment import Experiment
@@ -38,7 +38,7 @@ class AlgorithmBrowser(BaseWidget):
     task = traitlets.Unicode(help="Either classification or regression").tag(sync=True)
 
     def __init__(self, experiment: Experiment, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         super().__init__(**kwargs)
         with self.together():
             self.task = experiment.task

@@ -16,7 +16,7 @@ from ..engine import Predictor
 from ..errors import ColumnNotFoundError, InputError, MedilyticaError, StateError, hint
 from ..evaluate import BoundaryGrid, boundary_columns
 from ..report import html, static
-from ._base import Answer, error_body, serves
+from ._base import Answer, error_body, experiment_of, serves
 from ._latest_run import FollowsRuns, unit_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class DecisionBoundary(FollowsRuns):
     run = traitlets.Dict(allow_none=True, default_value=None, help="The run that is shown").tag(sync=True)
 
     def __init__(self, experiment: Experiment, x: str | None = None, y: str | None = None, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         self._news = threading.Condition()
         self._events = 0
         self._worker: threading.Thread | None = None

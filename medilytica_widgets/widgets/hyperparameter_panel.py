@@ -8,7 +8,7 @@ import traitlets
 
 from .. import algorithms
 from ..report import card, format_value, key_values, section
-from ._base import BaseWidget, serves
+from ._base import BaseWidget, experiment_of, serves
 
 if TYPE_CHECKING:
     from ..experiment import Experiment
@@ -35,7 +35,7 @@ class HyperparameterPanel(BaseWidget):
     can_redo = traitlets.Bool().tag(sync=True)
 
     def __init__(self, experiment: Experiment, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         super().__init__(**kwargs)
         self.update_view()
         self.follow(experiment.changed, self.mark)

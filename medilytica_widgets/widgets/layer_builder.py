@@ -12,7 +12,7 @@ from .. import network
 from ..errors import SpecError, hint
 from ..report import card, escape, grouped, join, section, sentence
 from ..report.html import Html
-from ._base import BaseWidget, serves
+from ._base import BaseWidget, experiment_of, serves
 
 if TYPE_CHECKING:
     from ..experiment import Experiment
@@ -42,7 +42,7 @@ class LayerBuilder(BaseWidget):
     can_redo = traitlets.Bool().tag(sync=True)
 
     def __init__(self, experiment: Experiment, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         super().__init__(**kwargs)
         with self.together():
             self.kinds = network.layer_kinds()

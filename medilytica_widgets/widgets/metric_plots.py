@@ -12,7 +12,7 @@ import traitlets
 from .. import algorithms, figures
 from ..errors import StateError
 from ..report import html, static
-from ._base import Answer, serves
+from ._base import Answer, experiment_of, serves
 from ._latest_run import FollowsRuns, unit_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class MetricPlots(FollowsRuns):
     figures = traitlets.List(traitlets.Dict(), help="The two figures without rows").tag(sync=True)
 
     def __init__(self, experiment: Experiment, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         # what was sent to everyone: of which run, how many rows and how many marks
         self._sent: tuple[str, int, int] = ("", 0, 0)
         super().__init__(**kwargs)

@@ -12,7 +12,7 @@ import traitlets
 from .. import figures
 from ..errors import ColumnNotFoundError, InputError, StateError, hint
 from ..report import html, static
-from ._base import serves
+from ._base import experiment_of, serves
 from ._latest_run import ENDED, FollowsRuns
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class PerformanceDashboard(FollowsRuns):
     form = traitlets.Dict(allow_none=True, default_value=None, help="The fields of one row to predict").tag(sync=True)
 
     def __init__(self, experiment: Experiment, *, compact: bool = False, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         self._defaults: dict[str, Any] | None = None
         self._fields: dict[str, Any] | None = None
         super().__init__(**kwargs)
         self.compact = compact
         self.update_view()
         self.follow_runs(experiment, ("status_changed", "evaluated"))
-        if experiment.run is not None and experiment.run.status in ENDED and not self._headless:
+        if experiment.run is not None and experiment.run.status in ("finished", "stopped") and not self._headless:
             experiment.run.evaluate_soon()
         self.follow(experiment.run_ended, self._ended)
 

@@ -10,7 +10,7 @@ import traitlets
 from .. import algorithms
 from ..errors import DivergenceError, InputError, OutOfMemoryError, StateError, hint
 from ..report import html
-from ._base import serves
+from ._base import experiment_of, serves
 from ._latest_run import FollowsRuns, unit_of
 from ._warm import warm_up
 
@@ -36,7 +36,7 @@ class RunControls(FollowsRuns):
     blocked = traitlets.Unicode(help="Why no run can start; empty where one can").tag(sync=True)
 
     def __init__(self, experiment: Experiment, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         super().__init__(**kwargs)
         self.update_view()
         self.follow_runs(experiment, ("status_changed", "telemetry_advanced"))

@@ -8,7 +8,7 @@ import ipywidgets
 import traitlets
 
 from ..report import section
-from ._base import BaseWidget, serves
+from ._base import BaseWidget, experiment_of, serves
 from .algorithm_browser import AlgorithmBrowser
 from .data_grid import DataGrid
 from .decision_boundary import DecisionBoundary
@@ -47,7 +47,7 @@ class Workbench(BaseWidget):
     history = traitlets.Dict(help="Whether there is something to undo and to redo").tag(sync=True)
 
     def __init__(self, experiment: Experiment, x: str | None = None, y: str | None = None, **kwargs: Any) -> None:
-        self.experiment = experiment
+        self.experiment = experiment_of(self, experiment)
         self._children: dict[str, BaseWidget] = {
             "controls": RunControls(experiment),
             "algorithms": AlgorithmBrowser(experiment),
@@ -94,7 +94,7 @@ class Workbench(BaseWidget):
 
     def close(self) -> None:
         """Close the parts as well."""
-        for child in self._children.values():
+        for child in getattr(self, "_children", {}).values():
             child.close()
         super().close()
 

@@ -105,6 +105,11 @@ def test_journey(open_notebook: OpenNotebook, theme: str) -> None:
     expect(root.get_by_role("region", name=re.compile("boundary", re.I)).locator("canvas")).to_be_visible()
     root.get_by_role("tab", name="Performance").click()
     expect(root.locator(".mw-wb-answers")).to_contain_text("FALSE POSITIVE")
+    # Enter saves, as in any form
+    path = root.get_by_label("Save model as")
+    path.fill("journey.mw")
+    path.press("Enter")
+    expect(root.locator(".mw-perf-save")).to_contain_text("Saved journey.mw")
     root.get_by_role("tab", name="Rows").click()
     expect(root.get_by_role("grid")).to_contain_text("koi_disposition")
     notebook.set_theme("light" if theme == "dark" else "dark")

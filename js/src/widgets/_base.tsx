@@ -197,9 +197,18 @@ function keepKeys(root: HTMLElement): () => void {
       else el.setAttribute(SUPPRESS, "true");
     }
   };
+  // JupyterLab cancels Enter's own effect in a notebook's output, which would be to submit the form
+  const onEnter = (event: KeyboardEvent): void => {
+    const form = event.target instanceof HTMLInputElement && event.key === "Enter" ? event.target.form : null;
+    if (!form || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  };
+  root.addEventListener("keydown", onEnter);
   root.addEventListener("focusin", onFocus, true);
   root.addEventListener("keydown", onKey, true);
   return () => {
+    root.removeEventListener("keydown", onEnter);
     root.removeEventListener("focusin", onFocus, true);
     root.removeEventListener("keydown", onKey, true);
   };

@@ -285,7 +285,8 @@ export function fieldValue(field: Field, text: string): Scalar {
   if (trimmed === "") return null;
   if (field.kind === "choice") return trimmed;
   // what is no number goes as it is, so that the kernel can say which column it was
-  return parseNumber(trimmed) ?? trimmed;
+  const number = parseNumber(trimmed);
+  return number !== null && Number.isFinite(number) ? number : trimmed;
 }
 
 function PredictRow({ ctx, form }: { ctx: Context; form: Form }) {
