@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,14 @@ def rows(root: Locator) -> int:
     return int(root.locator(".mw-curves").get_attribute("data-rows") or 0)
 
 
-def wait_for_rows(root: Locator, at_least: int, page: Page) -> None:
-    handle = root.locator(".mw-curves").element_handle()
-    page.wait_for_function("([el, n]) => Number(el.dataset.rows ?? 0) >= n", arg=[handle, at_least])
+def wait_for_rows(root: Locator, at_least: int, page: Page, seconds: float = 60.0) -> None:
+    """Wait until the curves hold that many points; the element may be drawn anew in between."""
+    end = time.monotonic() + seconds
+    while (held := rows(root)) < at_least:
+        status = root.locator(".mw-run-status").first
+        state = status.inner_text() if status.count() else "no run controls"
+        assert time.monotonic() < end, f"{held} points, {at_least} awaited; {state}"
+        page.wait_for_timeout(50)
 
 
 def button(root: Locator, name: str) -> Locator:
@@ -107,9 +113,9 @@ def test_journey(open_notebook: OpenNotebook, theme: str) -> None:
     expect(root.locator(".mw-wb-answers")).to_contain_text("FALSE POSITIVE")
     # Enter saves, as in any form
     path = root.get_by_label("Save model as")
-    path.fill("journey.mw")
+    path.fill(f"journey_{theme}.mw")
     path.press("Enter")
-    expect(root.locator(".mw-perf-save")).to_contain_text("Saved journey.mw")
+    expect(root.locator(".mw-perf-save")).to_contain_text(f"Saved journey_{theme}.mw")
     root.get_by_role("tab", name="Rows").click()
     expect(root.get_by_role("grid")).to_contain_text("koi_disposition")
     notebook.set_theme("light" if theme == "dark" else "dark")
@@ -157,9 +163,8 @@ def test_a_second_tab_follows_and_leads(open_notebook: OpenNotebook) -> None:
         expect(away.get_by_label("learning rate", exact=True)).to_have_value(text)
     stop(there)
     expect(root.locator(".mw-run-status")).to_contain_text("stopped")
-    notebook.page.wait_for_function(
-        "([el, n]) => Number(el.dataset.rows) === n", arg=[root.locator(".mw-curves").element_handle(), rows(there)]
-    )
+    wait_for_rows(root, rows(there), notebook.page)
+    wait_for_rows(there, rows(root), other.page)
 
 
 def test_typing_in_a_panel_deletes_no_cell(open_notebook: OpenNotebook) -> None:

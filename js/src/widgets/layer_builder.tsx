@@ -302,6 +302,7 @@ function Stack({ ctx, network, off }: { ctx: Context; network: Network; off: str
           onChange={(event) => {
             const name = event.currentTarget.value;
             event.currentTarget.value = "";
+            setInserting(null);
             if (name) void change(() => ctx.ask("layers.template", { name }), null, `template ${name}`, false);
           }}
         >
