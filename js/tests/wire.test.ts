@@ -270,3 +270,33 @@ describe("client", () => {
     expect(heard).not.toHaveBeenCalled();
   });
 });
+
+describe("an answer that was lost", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test("is asked for again where asking only reads, and no more once it came", async () => {
+    vi.useFakeTimers();
+    const { model, client } = connected();
+    const answer = client.request("curve.read", { run: "r", cursor: 0 });
+    vi.advanceTimersByTime(3100);
+    expect(model.sent.map((message) => message.kind)).toEqual(["curve.read", "curve.read"]);
+    const [first, second] = model.sent as [Envelope, Envelope];
+    expect(second.id).toBe(first.id);
+    model.receive({ ...first, kind: "curve.read.result", body: { total: 0 } });
+    await expect(answer).resolves.toMatchObject({ body: { total: 0 } });
+    vi.advanceTimersByTime(30_000);
+    expect(model.sent).toHaveLength(2);
+    client.close();
+  });
+
+  test("is not asked for again where asking writes", () => {
+    vi.useFakeTimers();
+    const { model, client } = connected();
+    void client.request("layers.remove", { index: 0 }).catch(() => undefined);
+    vi.advanceTimersByTime(30_000);
+    expect(model.sent).toHaveLength(1);
+    client.close();
+  });
+});

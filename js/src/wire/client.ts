@@ -1,6 +1,7 @@
 /** Typed requests over a widget's comm, and the events that come without being asked. */
 import { decode, type DecodedArray } from "./buffers";
 import {
+  ACCESS,
   isEnvelope,
   VERSION,
   type Envelope,
@@ -51,6 +52,10 @@ export interface RequestOptions {
   onProgress?: (body: any) => void;
 }
 
+/** Milliseconds after which an unanswered question that only reads is asked again, and how often. */
+const REPEAT_MS = 3000;
+const REPEATS = 20;
+
 export class Client {
   private waiting = new Map<string, Waiting>();
   private listeners = new Map<string, Set<(answer: Answer) => void>>();
@@ -78,11 +83,21 @@ export class Client {
         this.model.send(cancel);
         reject(cancelled());
       };
+      // While a page is being restored an answer can come before JupyterLab knows the comm it is for, and is
+      // dropped. Reading twice harms nothing, so a question that stays unanswered is asked again.
+      let left = ACCESS[kind] === "read" ? REPEATS : 0;
+      const again = setInterval(() => {
+        if (left-- > 0 && this.waiting.has(id)) this.model.send(envelope);
+        else clearInterval(again);
+      }, REPEAT_MS);
       this.waiting.set(id, {
         resolve,
         reject,
         progress: options.onProgress,
-        settled: () => signal?.removeEventListener("abort", withdraw),
+        settled: () => {
+          clearInterval(again);
+          signal?.removeEventListener("abort", withdraw);
+        },
       });
       signal?.addEventListener("abort", withdraw, { once: true });
       this.model.send(envelope);
