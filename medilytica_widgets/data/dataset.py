@@ -29,6 +29,7 @@ from .cleaning import FEW_VALUES, Cells, as_frame, clean, labels, tidy_names
 from .kinds import Column, detect
 from .sources import Reading, read
 from .spec import FRAME, DataSpec, Role, Task
+from .text import header_hint
 
 if TYPE_CHECKING:
     from .paging import TablePager
@@ -277,7 +278,7 @@ class Dataset:
         target = wanted.pop()
         if target not in self.cells:
             raise ColumnNotFoundError(
-                f"The target {target!r} is not a column of the table. {hint(target, names)}{_headless_hint(names)}"
+                f"The target {target!r} is not a column of the table. {hint(target, names)}{header_hint(names)}"
             )
         if target in self.spec.exclude or self.spec.roles.get(target, "target") != "target":
             raise DataError(f"{target!r} is the target, so it cannot be set aside or be a feature too.")
@@ -399,11 +400,3 @@ def target_of(data: Dataset, task: Task | None = None) -> tuple[NDArray[Any], ND
     index = {name: i for i, name in enumerate(class_names(data))}
     codes = np.array([index.get(word, -1) for word in labels(cells.values, cells.storage)], dtype=np.int64)
     return codes, codes >= 0
-
-
-def _headless_hint(names: list[str]) -> str:
-    """Say what to do where the names look like the cells of a first row."""
-    cells = sum(name.replace(".", "", 1).replace("-", "", 1).split(" (")[0].isdigit() for name in names)
-    if cells < max(2, len(names) / 3):
-        return ""
-    return " The first line seems to hold data, not names: give them with names=[…]."

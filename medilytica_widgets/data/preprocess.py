@@ -276,9 +276,10 @@ def _check_readable(column: Input, series: pd.Series[Any], values: NDArray[Any],
         raise DataError(f"The column {column.name!r} needs {what} in each row, but holds {wrong[0][:40]!r}.")
     if present:
         # blamed on whoever called Run.predict or Model.predict
+        cells = "cell" if len(present) == 1 else "cells"
         warnings.warn(
-            f"The column {column.name!r} holds {len(present):,} cells that cannot be used as {what}, for example "
-            f"{present[0][:40]!r}; they count as missing.",
+            f"The column {column.name!r} holds {len(present):,} {cells} that cannot be used as {what}, for example "
+            f"{present[0][:40]!r}; counted as missing.",
             UnreadableWarning,
             stacklevel=6,
         )

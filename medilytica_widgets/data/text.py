@@ -254,3 +254,11 @@ def _header(rows: pd.DataFrame, names: Sequence[str] | None, shown: str) -> tupl
             f"{shown!r} has {rows.shape[1]} columns, but names=… gives {len(wanted)}. Give one name for each column."
         )
     return wanted, first == wanted
+
+
+def header_hint(names: Sequence[str]) -> str:
+    """Say what to do where the names look like the cells of a first row."""
+    cells = sum(name.replace(".", "", 1).replace("-", "", 1).split(" (")[0].isdigit() for name in names)
+    if cells < max(2, len(names) / 3):
+        return ""
+    return " The first line seems to hold data, not names: give them with names=[…]."

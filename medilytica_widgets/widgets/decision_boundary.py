@@ -150,6 +150,9 @@ class DecisionBoundary(FollowsRuns):
     def close(self) -> None:
         """Stop the worker and following. Safe to call twice."""
         super().close()
+        # a constructor that refused its arguments has made no worker
+        if not hasattr(self, "_news"):
+            return
         with self._news:
             self._ready = False
             self._news.notify_all()
