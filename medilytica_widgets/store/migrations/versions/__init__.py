@@ -1,0 +1,1 @@
+"""One module a step; there is no way back but a backup."""

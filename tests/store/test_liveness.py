@@ -1,0 +1,122 @@
+"""What a run's status is read as when the process that trained it may be gone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+import pytest
+
+from medilytica_widgets.store import RunRecord, RunStore, run_folder
+from tests.store.conftest import until
+
+ID = "0123456789ab"
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives until it is told to end."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def gone() -> dict[str, Any]:
+    """A process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        facts = facts_of(process)
+        process.kill()
+    return facts
+
+
+def facts_of(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    return {"pid": process.pid, "process_started": psutil.Process(process.pid).create_time()}
+
+
+def tell(**status: Any) -> None:
+    folder = run_folder(ID)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "status.json").write_text(json.dumps({"updated": time.time() + 1, "step": 5, "error": None, **status}))
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "paused"])
+def test_a_run_whose_process_is_gone_was_interrupted(
+    stores: Callable[..., RunStore], child: subprocess.Popen[bytes], status: str
+) -> None:
+    store = stores()
+    store.post(RunRecord(id=ID, status=status, **facts_of(child)))
+    assert store.get(ID).status == status
+    child.kill()
+    # not waited for: a zombie trains nothing
+    until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE)
+    assert store.get(ID).status == "interrupted"
+    assert store.list(status="interrupted").index.tolist() == [ID]
+    assert len(store.list(status=status)) == 0
+
+
+def test_a_pid_that_another_process_has_now_is_not_the_run(
+    stores: Callable[..., RunStore], child: subprocess.Popen[bytes]
+) -> None:
+    store = stores()
+    started = psutil.Process(child.pid).create_time() - 3600
+    store.post(RunRecord(id=ID, status="running", pid=child.pid, process_started=started))
+    assert store.get(ID).status == "interrupted"
+
+
+def test_of_another_machine_nothing_is_known(stores: Callable[..., RunStore], gone: dict[str, Any]) -> None:
+    store = stores()
+    store.post(RunRecord(id=ID, status="running", host="elsewhere", **gone))
+    assert store.get(ID).status == "running"
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
+def test_a_detached_child_that_ended_leaves_its_status(
+    stores: Callable[..., RunStore], gone: dict[str, Any], status: str
+) -> None:
+    store = stores()
+    store.post(RunRecord(id=ID, status="running", epoch=2.0, **gone))
+    store.flush(30)
+    tell(status=status, epoch=7.5, **gone, error="it broke" if status == "failed" else None)
+    found = store.get(ID)
+    assert (found.status, found.epoch) == (status, 7.5)
+    assert found.ended is not None and abs(found.ended - datetime.now(UTC)) < timedelta(minutes=1)
+    assert found.error == ("it broke" if status == "failed" else None)
+    assert store.list(status=status)["epoch"].tolist() == [7.5]
+
+
+def test_a_detached_child_that_trains_is_alive_though_the_kernel_is_gone(
+    stores: Callable[..., RunStore], gone: dict[str, Any], child: subprocess.Popen[bytes]
+) -> None:
+    store = stores()
+    store.post(RunRecord(id=ID, status="running", **gone))
+    store.flush(30)
+    tell(status="paused", epoch=3, **facts_of(child))
+    assert store.get(ID).status == "paused"
+    child.kill()
+    child.wait()
+    assert (store.get(ID).status, store.get(ID).epoch) == ("interrupted", 3.0)
+
+
+def test_a_status_older_than_the_record_is_an_earlier_life(
+    stores: Callable[..., RunStore], gone: dict[str, Any]
+) -> None:
+    store = stores()
+    tell(status="stopped", epoch=3, pid=1, process_started=0.0, updated=time.time() - 60)
+    store.post(RunRecord(id=ID, status="running", epoch=1.0, **gone))
+    assert (store.get(ID).status, store.get(ID).epoch) == ("interrupted", 1.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"status": "dancing"}', b"\xff\xfe", b'{"status": []}'])
+def test_a_damaged_status_says_nothing(stores: Callable[..., RunStore], gone: dict[str, Any], content: bytes) -> None:
+    store = stores()
+    run_folder(ID).mkdir(parents=True)
+    (run_folder(ID) / "status.json").write_bytes(content)
+    store.post(RunRecord(id=ID, status="running", **gone))
+    assert store.get(ID).status == "interrupted"
