@@ -14,11 +14,14 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import algorithms
     from .data import Column, Dataset, Finding, load_dataset
+    from .engine import queue
     from .experiment import Experiment
     from .headless import is_headless
     from .model import Model, load_model
     from .network import Head, Layer
+    from .records import open_run, prune, runs
     from .run import Run
+    from .store import backup, restore
     from .widgets.algorithm_browser import AlgorithmBrowser
     from .widgets.data_grid import DataGrid
     from .widgets.decision_boundary import DecisionBoundary
@@ -47,9 +50,15 @@ _NAMES = {
     "Run": "run",
     "RunControls": "widgets.run_controls",
     "Workbench": "widgets.workbench",
+    "backup": "store",
     "is_headless": "headless",
     "load_dataset": "data",
     "load_model": "model",
+    "open_run": "records",
+    "prune": "records",
+    "queue": "engine",
+    "restore": "store",
+    "runs": "records",
 }
 _MODULES = ("algorithms", "errors")
 
@@ -73,9 +82,15 @@ __all__ = [
     "Workbench",
     "__version__",
     "algorithms",
+    "backup",
     "is_headless",
     "load_dataset",
     "load_model",
+    "open_run",
+    "prune",
+    "queue",
+    "restore",
+    "runs",
 ]
 
 

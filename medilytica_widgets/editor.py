@@ -114,7 +114,7 @@ class SpecEditor(ABC):
                 return value
             self._replace(
                 "hyperparameters",
-                hyperparameters=departures(algorithm, {**full, name: value}),
+                hyperparameters=departures(algorithm, {**full, name: value}, self.task),
                 merge=f"set {name}",
                 author=author,
             )
@@ -291,9 +291,9 @@ def full_values(spec: ExperimentSpec) -> dict[str, Any]:
     return algorithms.validate(spec.algorithm, spec.hyperparameters)
 
 
-def departures(algorithm: algorithms.Algorithm, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the validated values that differ from the algorithm's defaults."""
-    full = algorithms.validate(algorithm.id, values)
+def departures(algorithm: algorithms.Algorithm, values: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Return the values, validated for the task, that differ from the algorithm's defaults."""
+    full = algorithms.validate(algorithm.id, values, task)
     defaults = algorithm.parameters.defaults()
     return {name: value for name, value in full.items() if value != defaults[name]}
 

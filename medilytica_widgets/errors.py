@@ -99,6 +99,10 @@ class ModelFileError(InputError):
     """A file is not a model saved by this package, or it is damaged."""
 
 
+class CheckpointError(InputError):
+    """A checkpoint is damaged, foreign, or does not belong to this run."""
+
+
 class StateError(MedilyticaError, RuntimeError):
     """The object is not in a state where this can be asked of it."""
 

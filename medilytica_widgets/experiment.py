@@ -6,21 +6,29 @@ itself. It tells the world of changes through psygnal signals and knows no widge
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
 from . import algorithms, network
 from .data import Dataset, Prepared, prepare, split
 from .editor import FIELDS, SpecEditor, available, departures, full_values
-from .engine import Job
+from .engine import Job, Trainer, TrainingState
+from .engine.branching import branched
 from .errors import InputError, SpecError, TargetError, check_kwargs
 from .headless import check_injected, check_parameters, is_headless
 from .metrics import METRICS
 from .network import Head, Layer
+from .options import TrainOptions
 from .run import ENDED, Run
 from .spec import ExperimentSpec, SplitSpec, load_spec
+from .tables import keep_table
+
+if TYPE_CHECKING:
+    from .store import RunRecord
 
 _ACTIVITY_KEPT = 200
 
@@ -102,7 +110,7 @@ class Experiment(SpecEditor):
                 "description": description,
                 "data": data.spec.model_dump(),
                 "algorithm": algorithm,
-                "hyperparameters": departures(chosen, hyperparameters or {}),
+                "hyperparameters": departures(chosen, hyperparameters or {}, head.task),
                 "layers": [layer.to_json() for layer in stack],
                 "heads": [head.to_json()],
                 "split": {"validation": validation, "test": test},
@@ -193,40 +201,80 @@ class Experiment(SpecEditor):
             names["layers"] = True
         return names
 
-    def train(self, *, wait: bool | None = None) -> Run:
+    def train(self, *, wait: bool | None = None, **options: Any) -> Run:
         """Start a run and return it at once; in a headless run, wait for its end first.
 
         Parameters
         ----------
         wait : bool, optional
             Whether to wait for the end; None means "only when headless".
+        worker : {"thread", "process"}, optional
+            Where it trains. A thread begins at once and shares memory with the kernel; a process is not slowed down
+            by a busy kernel and can be stopped even in the middle of a fit. None takes a process only for estimators
+            that have no stages.
+        detach : bool
+            Train in a process that survives the kernel; `medilytica_widgets.open_run` attaches it from another one.
+        priority : int
+            Where runs wait for a place (`medilytica_widgets.queue`), larger ones go first.
+        checkpoint_seconds : float or None
+            Time between two checkpoints, 30 by default; None for none by time.
+        checkpoint_epochs : int or None
+            A checkpoint after every so many epochs too.
+        keep_epochs, keep_bytes : int
+            How many epochs `Run.at` and `Run.branch` can go back to, 50 by default, and the most bytes they take.
+        sheet_every : int or None
+            The least number of batches between two weight sheets, 50 by default; None for no sheets.
+        author : str, optional
+            Who started it.
+        tags : str or sequence of str
+            Words to find the run by.
 
         Raises
         ------
         ShapeError
             When the stack of layers cannot be.
+        InputError
+            For an option that does not exist or cannot be.
         TrainingError
             When it waited and the run failed.
         """
+        check_kwargs("Experiment.train", options, ("wait", *TrainOptions.__dataclass_fields__))
+        return self._begin(TrainOptions(**options), wait=wait)
+
+    def _begin(
+        self,
+        options: TrainOptions | None = None,
+        *,
+        job: Job | None = None,
+        spec: ExperimentSpec | None = None,
+        resume: TrainingState | None = None,
+        run_id: str | None = None,
+        number: int | None = None,
+        parent: str | None = None,
+        wait: bool | None = None,
+    ) -> Run:
+        """Make a run and start it: of the specification as it is, or of another job on the same data."""
         with self._lock:
-            algorithm = available(self._spec.algorithm, self.task)
-            if algorithm.uses_layers:
-                self.check_stack()
-            job = Job(
-                algorithm=algorithm,
-                values=self.hyperparameters,
-                layers=self.layers,
-                head=self._head,
-                prepared=self.prepared(),
-                seed=self._spec.seed,
+            job = job or self._job()
+            run = Run(
+                job,
+                spec or self._spec,
+                self.data,
+                number or len(self._runs) + 1,
+                options,
+                run_id=run_id,
+                resume=resume,
+                parent=parent,
             )
-            run = Run(job, self._spec, self.data, number=len(self._runs) + 1)
-            self._runs.append(run)
-            run.marked.connect(lambda mark: self._note_mark(run, mark))
+            self._add(run)
         blocking = is_headless() if wait is None else wait
         run.status_changed.connect(lambda status: self._on_status(run, status, defer=blocking))
+        run.record(again=run_id is not None)
+        remark = keep_table(self.data)
+        if remark:
+            run.log.append("info", remark)
         self.run_added.emit(run)
-        self._note(run.name, f"started with {algorithm.name.lower()}")
+        self._note(run.name, f"{'goes on' if resume else 'started'} with {job.algorithm.name.lower()}")
         run.start()
         if blocking:
             try:
@@ -234,6 +282,63 @@ class Experiment(SpecEditor):
             finally:
                 # headless widgets update their outputs here, on the thread that owns the cell
                 self.run_ended.emit(run)
+        return run
+
+    def _job(self) -> Job:
+        algorithm = available(self._spec.algorithm, self.task)
+        if algorithm.uses_layers:
+            self.check_stack()
+        return Job(
+            algorithm=algorithm,
+            values=self.hyperparameters,
+            layers=self.layers,
+            head=self._head,
+            prepared=self.prepared(),
+            seed=self._spec.seed,
+        )
+
+    def _add(self, run: Run) -> None:
+        run._experiment = self
+        self._runs.append(run)
+        run.marked.connect(lambda mark: self._note_mark(run, mark))
+
+    def _branch(
+        self, run: Run, state: TrainingState, epoch: int, changes: Mapping[str, Any], wait: bool | None
+    ) -> Run:
+        """Start a run that goes on where another one of this experiment was at an epoch's end."""
+        before, table = run.trainer.job, run.trainer.job.algorithm.parameters
+        values = before.algorithm.validate({**before.values, **state.facts["values"], **changes}, self.task)
+        live = {name: value for name, value in values.items() if table[name].live}
+        begun = branched(state, epoch, values, live, run.telemetry, run.marks)
+        spec = run.spec.model_copy(update={"hyperparameters": departures(before.algorithm, values, self.task)})
+        # what changed at the branch is a mark, so the start's values stay those of the shared history
+        start = {name: before.values[name] if table[name].live else value for name, value in values.items()}
+        job = dataclasses.replace(before, values=start)
+        branch = self._begin(run.options, job=job, spec=spec, resume=begun, parent=run.id, wait=wait)
+        branch.remade = tuple(name for name, value in start.items() if value != before.values[name])
+        return branch
+
+    def _open(self, record: RunRecord, folder: Path, state: TrainingState | None) -> Run:
+        """Return a run of an earlier kernel; without a state, one whose process left word in its folder."""
+        job = self._job()
+        if state is None:
+            from .engine.remote import RemoteTrainer
+
+            trainer: Trainer = RemoteTrainer.attach(folder, job)
+        else:
+            trainer = Trainer.ended(job, state, record.status, record.error)
+        run = Run(
+            job,
+            self._spec,
+            self.data,
+            record.number,
+            TrainOptions(author=record.author, tags=record.tags),
+            run_id=record.id,
+            parent=record.parent,
+            trainer=trainer,
+        )
+        self._add(run)
+        run.status_changed.connect(lambda status: self._on_status(run, status, defer=False))
         return run
 
     def parameters(self) -> dict[str, dict[str, Any]]:
@@ -272,9 +377,8 @@ class Experiment(SpecEditor):
             seed = given.get("seed", self._spec.seed)
             plain = self._spec.to_json()
             start = self._spec.hyperparameters if algorithm.id == self._spec.algorithm else {}
-            plain.update(
-                algorithm=algorithm.id, seed=seed, hyperparameters=departures(algorithm, {**start, **checked})
-            )
+            values = departures(algorithm, {**start, **checked}, self.task)
+            plain.update(algorithm=algorithm.id, seed=seed, hyperparameters=values)
             spec = load_spec(plain)
             self._replace(None, **{name: getattr(spec, name) for name in (*FIELDS, "seed")})
 

@@ -67,8 +67,8 @@ class Model:
         self._predictor = predictor
 
     @classmethod
-    def of_run(cls, run: Run) -> Model:
-        """Return a run's model as it is now.
+    def of_run(cls, run: Run, predictor: Predictor | None = None) -> Model:
+        """Return a run's model as it is now, or as one of its earlier snapshots.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Model:
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in _PACKAGES},
         }
-        return cls(run.spec, run.preprocessor, run.predictor(), run.classes, run.task, about)
+        return cls(run.spec, run.preprocessor, predictor or run.predictor(), run.classes, run.task, about)
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Predict new rows; see `Run.predict`."""

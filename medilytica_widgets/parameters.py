@@ -89,6 +89,13 @@ class Parameter:
         Whether it can change while a run trains.
     optional : bool
         Whether None (off) is allowed.
+    group : str
+        The heading under which a form folds it away; empty for what is always in sight.
+    tasks : tuple of str
+        The tasks for which it has a meaning; empty for all. For another task only the default is allowed.
+    only_if : (str, str), optional
+        The id of a choice in the same table and the value at which this parameter has an effect; a form
+        may hide it at any other. The value stays valid either way.
     """
 
     id: str
@@ -104,6 +111,9 @@ class Parameter:
     label: str = ""
     live: bool = False
     optional: bool = False
+    group: str = ""
+    tasks: tuple[str, ...] = ()
+    only_if: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.kind == "choice" and not self.choices:
@@ -196,6 +206,8 @@ class Parameter:
         """Return the plain form that crosses the wire and stands in documentation."""
         plain = asdict(self)
         plain["choices"] = list(self.choices)
+        plain["tasks"] = list(self.tasks)
+        plain["only_if"] = None if self.only_if is None else list(self.only_if)
         plain["label"] = self.label or self.id.replace("_", " ")
         return plain
 
@@ -213,6 +225,13 @@ class ParameterTable(Mapping[str, Parameter]):
             names = [p.id for p in self.parameters]
             twice = next(name for name in names if names.count(name) > 1)
             raise SpecError(f"The parameter {twice!r} stands twice in one table; each id names one parameter.")
+        for p in self.parameters:
+            if p.only_if is not None:
+                name, value = p.only_if
+                if name not in by_id or value not in by_id[name].choices:
+                    raise SpecError(
+                        f"Parameter {p.id!r} has an effect only if {name!r} is {value!r}, which it cannot be."
+                    )
         object.__setattr__(self, "_by_id", by_id)
 
     def __getitem__(self, name: str) -> Parameter:
@@ -239,8 +258,14 @@ class ParameterTable(Mapping[str, Parameter]):
         """Return every parameter's default, by id."""
         return {p.id: p.default for p in self.parameters}
 
-    def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, values: Mapping[str, Any], task: str | None = None) -> dict[str, Any]:
         """Return all parameters, the given ones validated and the others at their default.
+
+        Parameters
+        ----------
+        values : mapping
+        task : str, optional
+            Where it is known, a parameter that has no meaning for it must be at its default.
 
         Raises
         ------
@@ -252,6 +277,14 @@ class ParameterTable(Mapping[str, Parameter]):
         full = self.defaults()
         for name, value in values.items():
             full[name] = self[name].validate(value)
+        for p in self.parameters:
+            if task is not None and p.tasks and task not in p.tasks and full[p.id] != p.default:
+                raise ParameterError(
+                    f"{p.id} is {_shown(full[p.id])}, which has a meaning for {' and '.join(p.tasks)} only; "
+                    f"this target asks for {task}. Leave it at {p.default!r}.",
+                    p.id,
+                    p.default,
+                )
         return full
 
     def to_json(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from os import PathLike
@@ -10,17 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from .data import Dataset, Preprocessor
-from .engine import Job, Mark, Telemetry, Trainer
-from .errors import MedilyticaError, StateError
+from ._either import either
+from .data import Dataset, Prepared, Preprocessor
+from .engine import (
+    Job,
+    Mark,
+    SheetBook,
+    Telemetry,
+    Trainer,
+    TrainingLog,
+    TrainingState,
+    kept_epochs,
+    read_epoch,
+)
+from .errors import InputError, MedilyticaError, StateError
 from .evaluate import Evaluation, evaluate, predictions
+from .moment import RunMoment
+from .options import TrainOptions
+from .records import Recorder
 from .spec import ExperimentSpec
+from .store import home, run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .engine import Predictor
+    from .experiment import Experiment
 
+_log = logging.getLogger(__name__)
 ACTIVE = ("queued", "running", "paused")
 ENDED = ("finished", "stopped", "failed")
 
@@ -47,9 +65,24 @@ class Run:
     marked = Signal(object)
     evaluated = Signal()
 
-    def __init__(self, job: Job, spec: ExperimentSpec, data: Dataset, number: int) -> None:
-        self.id = uuid.uuid4().hex[:12]
+    def __init__(
+        self,
+        job: Job,
+        spec: ExperimentSpec,
+        data: Dataset,
+        number: int,
+        options: TrainOptions | None = None,
+        *,
+        run_id: str | None = None,
+        resume: TrainingState | None = None,
+        parent: str | None = None,
+        trainer: Trainer | None = None,
+    ) -> None:
+        self.id = run_id or uuid.uuid4().hex[:12]
         self.number = number
+        self.parent = parent
+        self.remade: tuple[str, ...] = ()
+        self.options = options or TrainOptions()
         self.spec = spec
         self.data = data
         self.algorithm = job.algorithm.id
@@ -60,10 +93,24 @@ class Run:
         self._evaluating = threading.Lock()
         self._evaluation: tuple[int, Evaluation] | None = None
         self._evaluator: threading.Thread | None = None
-        self.trainer = Trainer(job)
+        self._experiment: Experiment | None = None
+        self.folder = _folder(self.id)
+        facts = {"run": self.id, "number": number, "parent": parent, "experiment": spec.to_json()}
+        self.trainer = trainer or self.options.trainer(job, self.folder, facts, resume)
         self.trainer.status_changed.connect(self.status_changed.emit)
         self.trainer.telemetry_advanced.connect(self.telemetry_advanced.emit)
         self.trainer.marked.connect(self.marked.emit)
+        self._recorder: Recorder | None = None
+
+    def record(self, again: bool = False) -> None:
+        """Write the run down in the run store and keep that up to date; `Experiment.train` does it.
+
+        With ``again`` the store knows it from an earlier kernel.
+        """
+        self._recorder = Recorder(self, self.options.author, self.options.tags, self.parent)
+        self._recorder.begin(again)
+        self.trainer.status_changed.connect(self._recorder.follow)
+        self.trainer.telemetry_advanced.connect(lambda count: self._recorder.rows() if self._recorder else None)
 
     # --- commands -----------------------------------------------------------------------------------
 
@@ -75,9 +122,39 @@ class Run:
         """Halt at the next chunk; no-op unless running."""
         self.trainer.pause()
 
-    def resume(self) -> None:
-        """Go on; no-op unless paused."""
+    def _unpause(self) -> None:
         self.trainer.resume()
+
+    @staticmethod
+    def _go_on(source: str | PathLike[str], data: Dataset | None = None, *, wait: bool | None = None) -> Run:
+        """Go on: ``run.resume()`` with a paused run, ``Run.resume(source)`` with one of an earlier kernel.
+
+        The latter goes on with a run that was interrupted or stopped, bit for bit where its checkpoint stands.
+
+        Path, device and number of threads are those of the run before, and so are its id and its folder; of a
+        checkpoint that lies elsewhere, or of a kept epoch, a new run is made. Estimators without stages begin anew.
+
+        Parameters
+        ----------
+        source : path or str
+            A checkpoint, a run's folder, or a run's id.
+        data : Dataset, optional
+            The table, where it cannot be loaded again as the specification says.
+        wait : bool, optional
+            As of `Experiment.train`.
+
+        Raises
+        ------
+        MissingFileError, CheckpointError
+            If there is no such checkpoint, it is damaged, or the table has changed.
+        StateError
+            While the run still trains somewhere.
+        """
+        from .records import resume_run
+
+        return resume_run(source, data, wait=wait)
+
+    resume = either(_unpause, _go_on)
 
     def stop(self) -> None:
         """End the run and keep what it learned; no-op once it has ended."""
@@ -170,6 +247,34 @@ class Run:
         """Which training loop ran."""
         return self.trainer.path
 
+    @property
+    def log(self) -> TrainingLog:
+        """What happened in words: a cursor reads what is new, ``frame()`` gives all of it."""
+        return self.trainer.log
+
+    @property
+    def sheets(self) -> SheetBook:
+        """Statistics of the weights in the course of the training; ``latest.frame()`` is the last sheet."""
+        return self.trainer.sheets
+
+    @property
+    def prepared(self) -> Prepared:
+        """The rows that it trains on, validates and is evaluated with."""
+        return self._job.prepared
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment that it belongs to.
+
+        Raises
+        ------
+        StateError
+            For a run that was made without one.
+        """
+        if self._experiment is None:
+            raise StateError("This run belongs to no experiment.")
+        return self._experiment
+
     def progress(self) -> dict[str, Any]:
         """Return where the run stands: epoch, epochs, rates and remaining time in seconds."""
         return self.trainer.progress()
@@ -221,6 +326,8 @@ class Run:
                 prepared = self._job.prepared
                 found = evaluate(predictor, prepared.X_test, prepared.y_test, self.task, self.classes)
                 self._evaluation = (predictor.version, found)
+                if self._recorder is not None and not self.is_active:
+                    self._recorder.metrics(dict(found.metrics))
             return self._evaluation[1]
 
     def evaluation_if_ready(self) -> Evaluation | None:
@@ -263,11 +370,101 @@ class Run:
 
         return Model.of_run(self).save(path)
 
+    # --- earlier epochs -------------------------------------------------------------------------------
+
+    @property
+    def epochs_kept(self) -> list[int]:
+        """The epochs that `at` and `branch` can go back to, ascending."""
+        return kept_epochs(self.folder) if self.folder is not None else []
+
+    def at(self, epoch: int) -> RunMoment:
+        """Return the run as it was at the end of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            One of `epochs_kept`.
+
+        Raises
+        ------
+        CheckpointError
+            If that epoch is not kept; the nearest ones are named.
+        StateError
+            For an estimator, whose stages are not kept.
+        """
+        from .engine.network_state import predictor_of
+
+        state = self._state_at(epoch)
+        return RunMoment(self, int(epoch), predictor_of(self._job, state, best=False), state)
+
+    def branch(self, epoch: int | None = None, *, wait: bool | None = None, **changes: Any) -> Run:
+        """Start a new run that shares this one's history up to an epoch and goes on with other hyperparameters.
+
+        Without changes it does bit for bit what this run did.
+
+        Parameters
+        ----------
+        epoch : int, optional
+            One of `epochs_kept`; the last of them when None.
+        wait : bool, optional
+            As of `Experiment.train`.
+        **changes
+            Hyperparameters of the new run, for example ``learning_rate=1e-4``; ``epochs`` counts from the very start.
+
+        Returns
+        -------
+        Run
+            Its `parent` is this run's id.
+
+        Raises
+        ------
+        CheckpointError, StateError
+            As `at`.
+        ParameterError
+            For a value that is not allowed.
+        """
+        if epoch is None:
+            epoch = next(reversed(self.epochs_kept), 0)
+        return self.experiment._branch(self, self._state_at(epoch), int(epoch), changes, wait)
+
+    def _state_at(self, epoch: int) -> TrainingState:
+        if self._job.algorithm.engine != "torch":
+            raise StateError(f"{self._job.algorithm.name} keeps no earlier stages; train it with fewer instead.")
+        if self.folder is None:
+            raise StateError("Nothing of this run is on disk; set MEDILYTICA_HOME to a folder that can be written.")
+        # an epoch that ended just now may still be on its way to the disk
+        self.trainer.flush(5.0)
+        return read_epoch(self.folder, int(epoch))
+
     def to_code(self) -> str:
-        """Return a standalone script for this run: its specification and its mid-run changes at the same steps."""
+        """Return a standalone script for this run: its specification and its mid-run changes at the same steps.
+
+        Raises
+        ------
+        StateError
+            For a branch that changed what cannot change while a run trains: no script begins one way and goes on
+            another.
+        """
         from .source_code import script
+
+        if self.remade:
+            raise StateError(
+                f"This run branched from {self.parent} with another {', '.join(self.remade)}, which no script can "
+                "replay. Train it from the start, or print the code of the experiment."
+            )
 
         return script(self.spec, self.data, self._job.prepared, values=self._job.values, marks=self.marks)
 
     def __repr__(self) -> str:
         return f"<Run {self.number} of {self.spec.name!r}: {self.algorithm}, {self.status}>"
+
+
+def _folder(run_id: str) -> Path | None:
+    """Return a run's folder; None where no home can be had, and then nothing is written."""
+    try:
+        # home() makes sure of the place, where run_folder only names it
+        home()
+        return run_folder(run_id)
+    except InputError as error:
+        _log.warning("Runs leave nothing on disk: %s", error.message)
+        return None

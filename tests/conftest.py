@@ -1,9 +1,11 @@
-"""One Chromium for all tests that look at a page."""
+"""A home of its own for the test session, and one Chromium for all tests that look at a page."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -27,6 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(240))
     items[:] = [item for item in items if item not in last] + last
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep what the tests train out of the person's own run store; processes that they start inherit it."""
+    folder = tmp_path_factory.mktemp("home")
+    before = os.environ.get("MEDILYTICA_HOME")
+    os.environ["MEDILYTICA_HOME"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["MEDILYTICA_HOME"]
+    else:
+        os.environ["MEDILYTICA_HOME"] = before
 
 
 @pytest.fixture(scope="session")

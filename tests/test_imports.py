@@ -21,7 +21,7 @@ ORDER = (
     "explain",
     "evaluate",
     "figures",
-    "runs",
+    "store",
     "engine",
     "headless",
     "algorithms",
@@ -34,7 +34,19 @@ ORDER = (
     "errors",
 )
 # The façade is several files: the spec, the experiment, its runs and the model.
-FACADE = {"spec", "experiment", "run", "model", "source_code", "editor"}
+FACADE = {
+    "_either",
+    "editor",
+    "experiment",
+    "model",
+    "moment",
+    "options",
+    "records",
+    "run",
+    "source_code",
+    "spec",
+    "tables",
+}
 DOMAIN = ORDER[ORDER.index("monitor") :]
 WIDGET_LIBRARIES = {"ipywidgets", "anywidget", "traitlets", "pycrdt"}
 HEAVY = {"torch", "pandas", "sklearn", "shap", "plotly", "duckdb", "numba", "ipywidgets", "anywidget"}

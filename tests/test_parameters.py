@@ -177,6 +177,23 @@ def test_a_table_refuses_the_same_id_twice() -> None:
         ParameterTable((EPOCHS, EPOCHS))
 
 
+def test_a_condition_names_a_choice_of_the_same_table_and_one_of_its_values() -> None:
+    momentum = Parameter("momentum", "float", 0.9, only_if=("optimizer", "sgd"))
+    assert ParameterTable((momentum, OPTIMIZER)).to_json()[0]["only_if"] == ["optimizer", "sgd"]
+    for others in ((), (EPOCHS,), (Parameter("optimizer", "choice", "adam", choices=("adam",)),)):
+        with pytest.raises(SpecError, match="'momentum' has an effect only if 'optimizer' is 'sgd'"):
+            ParameterTable((momentum, *others))
+
+
+def test_a_parameter_of_another_task_must_be_at_its_default() -> None:
+    table = ParameterTable((EPOCHS, Parameter("smoothing", "float", 0.0, tasks=("classification",))))
+    for task in ("classification", None):
+        assert table.validate({"smoothing": 0.5}, task)["smoothing"] == 0.5
+    assert table.validate({"smoothing": 0, "epochs": 3}, "regression") == {"epochs": 3, "smoothing": 0.0}
+    with pytest.raises(ParameterError, match=r"smoothing is 0.5.*classification only.*regression. Leave it at 0.0"):
+        table.validate({"smoothing": 0.5}, "regression")
+
+
 def test_the_plain_form_survives_json() -> None:
     plain = json.loads(json.dumps(TABLE.to_json()))
     assert plain == TABLE.to_json()

@@ -163,8 +163,14 @@ class Algorithm:
         if grown is not None and grown not in self.parameters:
             raise SpecError(f"Algorithm {self.id!r} is staged by {grown!r}, which is none of its parameters.")
 
-    def validate(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def validate(self, values: Mapping[str, Any] | None = None, task: str | None = None) -> dict[str, Any]:
         """Return every parameter, the given values checked and the others at their default.
+
+        Parameters
+        ----------
+        values : mapping, optional
+        task : {"classification", "regression"}, optional
+            Where it is known, a parameter without a meaning for it must be at its default.
 
         Raises
         ------
@@ -178,7 +184,7 @@ class Algorithm:
             if name not in self.parameters:
                 message = f"{self.name} has no parameter {name!r}. {hint(str(name), self.parameters)}"
                 raise UnknownParameterError(message, str(name))
-        full = self.parameters.validate(given)
+        full = self.parameters.validate(given, task)
         for check in self.checks:
             check(full)
         return full
@@ -224,7 +230,7 @@ class Algorithm:
         if self.builder is None:
             raise StateError(f"{self.name} is no scikit-learn estimator; network.build makes its network.")
         self._refuse(task)
-        return self.builder(self.validate(values), task, n_features, n_classes, seed)
+        return self.builder(self.validate(values, task), task, n_features, n_classes, seed)
 
     def fit_arguments(self, values: Mapping[str, Any], y: NDArray[Any]) -> dict[str, Any]:
         """Return keyword arguments for the estimator's ``fit`` beside X and y.
@@ -278,7 +284,7 @@ class Algorithm:
             For layers that do not connect.
         """
         self._refuse(task)
-        full = self.validate(values)
+        full = self.validate(values, task)
         for _, name, value in changes:
             self.parameters[name].validate(value)
         return self.coder(CodeRequest(full, task, seed, n_features, n_classes, tuple(layers), tuple(changes)))

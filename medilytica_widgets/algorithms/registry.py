@@ -94,12 +94,14 @@ def parameters(id: str) -> ParameterTable:
     return get(id).parameters
 
 
-def validate(id: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def validate(id: str, values: Mapping[str, Any] | None = None, task: str | None = None) -> dict[str, Any]:
     """Return all of an algorithm's hyperparameters, the given values checked, the others at their default.
+
+    With ``task`` a value that has no meaning for the task is refused as well.
 
     Raises
     ------
     UnknownAlgorithmError, UnknownParameterError, ParameterError
         Each names what is wrong and what is allowed.
     """
-    return get(id).validate(values)
+    return get(id).validate(values, task)

@@ -10,10 +10,16 @@ SPACING = 0.1
 
 
 class Clock:
-    """Time of a run without its pauses. One thread runs it, any thread reads."""
+    """Time of a run without its pauses. One thread runs it, any thread reads.
 
-    def __init__(self) -> None:
-        self._before = 0.0
+    Parameters
+    ----------
+    before : float
+        Seconds that it ran in an earlier process.
+    """
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._before = before
         self._since: float | None = None
         self._points: deque[tuple[float, float]] = deque(maxlen=64)
 

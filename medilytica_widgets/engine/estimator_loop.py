@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import CheckpointError
+from .checkpoints import TrainingState
 from .job import Job
 from .loop import Host
 from .predictors import EstimatorPredictor, freeze, spread
+from .storage import dump_estimator, load_estimator
 
 
 class _Enough(Exception):
@@ -28,11 +31,14 @@ class EstimatorLoop:
     ----------
     job : Job
     host : Host
+    resume : TrainingState, optional
+        Where an earlier run of the same job stood. One that grows in stages goes on from the last; any other fit
+        starts over, to the same result.
     """
 
     device = "cpu"
 
-    def __init__(self, job: Job, host: Host) -> None:
+    def __init__(self, job: Job, host: Host, resume: TrainingState | None = None) -> None:
         self._job, self._host = job, host
         self._estimator = job.algorithm.build(job.values, job.task, job.n_features, job.n_classes, job.seed)
         self._fit_arguments = job.algorithm.fit_arguments(job.values, job.prepared.y_train)
@@ -44,6 +50,9 @@ class EstimatorLoop:
         self._scores = _Scores(job)
         self._ready: Any = None
         self._stage = 0
+        self._watching = False
+        if resume is not None and staged not in (None, "callback"):
+            self._take_over(resume)
 
     def run(self) -> None:
         """Fit, stage by stage where there are stages."""
@@ -71,6 +80,23 @@ class EstimatorLoop:
         """Return the estimator after its last stage."""
         return self.snapshot(version)
 
+    def state(self) -> TrainingState | None:
+        """Return the estimator after its last stage; None before the first.
+
+        None too in the midst of a fit that is watched: such a fit cannot be taken up again, and its estimator holds
+        on to this loop.
+        """
+        if self._ready is None or self._watching:
+            return None
+        content = np.frombuffer(dump_estimator(self._ready), dtype=np.uint8)
+        facts = {"kind": "estimator", "epoch": self._stage, "values": dict(self._job.values), "path": self.path}
+        return TrainingState({"estimator": content}, facts)
+
+    def _take_over(self, saved: TrainingState) -> None:
+        self._estimator = predictor_of(self._job, saved).estimator
+        self._stage = int(saved.facts["epoch"])
+        self._ready = freeze(self._estimator)
+
     def _fit_once(self) -> None:
         started = time.perf_counter()
         self._fit(self._estimator)
@@ -78,6 +104,8 @@ class EstimatorLoop:
 
     def _fit_grown(self, parameter: str) -> None:
         for size in self._job.algorithm.stage_sizes(self._job.values):
+            if size <= self._stage:
+                continue
             started = time.perf_counter()
             self._fit(self._estimator.set_params(**{parameter: size}))
             self._finish_stage(size, freeze(self._estimator), time.perf_counter() - started)
@@ -85,6 +113,7 @@ class EstimatorLoop:
     def _fit_watched(self) -> None:
         watcher = _Watcher(self, max(self._job.algorithm.stage_sizes(self._job.values)))
         self._estimator.set_callbacks(watcher)
+        self._watching = True
         try:
             self._fit(self._estimator)
         except _Enough:
@@ -96,7 +125,7 @@ class EstimatorLoop:
         self._estimator.set_callbacks()
         if self._stage == 0:
             self._finish_stage(1, self._estimator, watcher.lap())
-        self._ready = self._estimator
+        self._ready, self._watching = self._estimator, False
 
     def _fit(self, estimator: Any) -> None:
         data = self._job.prepared
@@ -121,6 +150,22 @@ class EstimatorLoop:
         """Take in one iteration of a fit that is being watched."""
         estimator.set_callbacks()
         self._finish_stage(self._stage + 1, estimator, seconds)
+
+
+def predictor_of(job: Job, saved: TrainingState) -> EstimatorPredictor:
+    """Return what a checkpoint of an estimator predicts.
+
+    Raises
+    ------
+    CheckpointError
+        If it is of something else.
+    """
+    if saved.facts.get("kind") != "estimator" or "estimator" not in saved.tensors:
+        raise CheckpointError("The checkpoint is not one of an estimator; take the run's own checkpoint.")
+    estimator = load_estimator(saved.tensors["estimator"].tobytes(), job.n_features)
+    return EstimatorPredictor(
+        estimator, job.task, job.n_features, job.n_classes, epoch=float(saved.facts["epoch"])
+    )
 
 
 class _Watcher:

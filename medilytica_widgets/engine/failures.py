@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import DivergenceError, MedilyticaError, OutOfMemoryError, TrainingError
-
-_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "unable to allocate")
+from .memory import is_out_of_memory
 
 
 def diverged(epoch: int, what: str, value: float, values: Mapping[str, Any]) -> DivergenceError:
@@ -45,7 +44,7 @@ def explain(error: BaseException, name: str, epoch: float, device: str, values: 
     first = text.splitlines()[0] if text else type(error).__name__
     where = f"at epoch {max(1, math.ceil(epoch))}"
     told: MedilyticaError
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY):
+    if is_out_of_memory(error):
         batch = values.get("batch_size")
         smaller = f"a batch_size smaller than {batch}, narrower layers" if batch else "fewer or smaller trees"
         told = OutOfMemoryError(

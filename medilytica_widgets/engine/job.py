@@ -64,7 +64,7 @@ class Job:
             raise SpecError(f"The device is {self.device!r}; it is one of {', '.join(DEVICES)}.")
         object.__setattr__(self, "head", head)
         object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "values", self.algorithm.validate(self.values))
+        object.__setattr__(self, "values", self.algorithm.validate(self.values, self.task))
         self.check(self.values)
 
     @property

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from .checkpoints import TrainingState
+from .log import TrainingLog
 from .predictors import Predictor
+from .states import Unit
+from .weight_sheet import SheetBook
 
 Point = Literal["batch", "validation", "epoch"]
 """Where a loop stands when it asks for commands: after some batches, amid a validation pass, after a history row."""
@@ -28,8 +33,12 @@ class Host(Protocol):
         """
         ...
 
-    def one_batch(self) -> bool:
-        """Whether the next chunk is to be a single batch."""
+    def stepping(self) -> Unit | None:
+        """Return what the person asked for before the next pause; None while the run trains freely."""
+        ...
+
+    def next_stop(self, epoch: int) -> int | None:
+        """Return the next whole epoch after which `checkpoint` must be called; None where any will do."""
         ...
 
     def advance(self, epoch: float, step: int) -> None:
@@ -44,12 +53,36 @@ class Host(Protocol):
         """Leave a remark for the person."""
         ...
 
+    @property
+    def measured(self) -> Path | None:
+        """The file that keeps what was measured on this machine, if there is one."""
+        ...
+
+    @property
+    def sheet_every(self) -> int | None:
+        """The least number of batches between two weight sheets; None for none."""
+        ...
+
+    @property
+    def log(self) -> TrainingLog:
+        """The run's log."""
+        ...
+
+    @property
+    def sheets(self) -> SheetBook:
+        """The run's weight sheets."""
+        ...
+
 
 class Loop(Protocol):
     """A way to train. Constructed and used on the training thread only."""
 
-    path: str
     device: str
+
+    @property
+    def path(self) -> str:
+        """The name of what carries out the steps."""
+        ...
 
     def run(self) -> None:
         """Train to the end, calling `Host.checkpoint` at least every 50 ms where the work can be divided."""
@@ -71,4 +104,8 @@ class Loop(Protocol):
         DivergenceError
             If it is not finite.
         """
+        ...
+
+    def state(self) -> TrainingState | None:
+        """Return everything from which another loop of the same job goes on; None where there is nothing yet."""
         ...

@@ -20,6 +20,8 @@ class Mailbox:
         self._commands: deque[Command] = deque()
         self._status: Status = "queued"
         self._thread: threading.Thread | None = None
+        self._submitted = False
+        self._ended = threading.Event()
 
     @property
     def status(self) -> Status:
@@ -30,6 +32,24 @@ class Mailbox:
     def thread(self) -> threading.Thread | None:
         """The training thread; None before the start."""
         return self._thread
+
+    @property
+    def submitted(self) -> bool:
+        """Whether the run was started, or waits in a queue for its turn."""
+        return self._submitted
+
+    @property
+    def ended(self) -> threading.Event:
+        """Set when the run has ended."""
+        return self._ended
+
+    def submit(self) -> bool:
+        """Note that the run is to start; False if that was asked before or the run has ended."""
+        with self._condition:
+            if self._submitted or self._status != "queued":
+                return False
+            self._submitted = True
+            return True
 
     def launch(self, make: Callable[[], threading.Thread]) -> bool:
         """Start the thread; False if it was started before or the run has ended."""
@@ -46,7 +66,14 @@ class Mailbox:
             if self._thread is not None or self._status != "queued":
                 return False
             self._status = "stopped"
+            self._ended.set()
             return True
+
+    def finish(self, status: Status) -> None:
+        """Set the end of a run that trained elsewhere or earlier; nothing will be launched."""
+        with self._condition:
+            self._status, self._submitted = status, True
+            self._ended.set()
 
     def post(self, command: Command, check: Callable[[], None] | None = None) -> None:
         """Leave a command; nothing happens once the run has ended, nor, for most, before it was started.
@@ -91,3 +118,4 @@ class Mailbox:
             self._status = status
             if status in ENDED:
                 self._commands.clear()
+                self._ended.set()

@@ -38,9 +38,7 @@ def store_predictor(predictor: Predictor) -> tuple[str, bytes, dict[str, Any]]:
         "epoch": predictor.epoch,
     }
     if isinstance(predictor, EstimatorPredictor):
-        import skops.io
-
-        return "estimator", bytes(skops.io.dumps(predictor.estimator)), facts
+        return "estimator", dump_estimator(predictor.estimator), facts
     from .torch_model import TorchPredictor
 
     if not isinstance(predictor, TorchPredictor):
@@ -71,7 +69,7 @@ def restore_predictor(
     task, n_features, n_classes = str(facts["task"]), int(facts["n_features"]), int(facts["n_classes"])
     epoch = float(facts["epoch"])
     if kind == "estimator":
-        return EstimatorPredictor(_estimator(content, n_features), task, n_features, n_classes, epoch=epoch)
+        return EstimatorPredictor(load_estimator(content, n_features), task, n_features, n_classes, epoch=epoch)
     if kind != "network":
         raise ModelFileError(f"The model is of the kind {kind!r}, which this version does not know.")
     if head.task != task:
@@ -96,7 +94,21 @@ def restore_predictor(
         raise ModelFileError(f"The model's weights do not fit its layers: {error}") from error
 
 
-def _estimator(content: bytes, n_features: int) -> Any:
+def dump_estimator(estimator: Any) -> bytes:
+    """Return a fitted estimator as skops has it."""
+    import skops.io
+
+    return bytes(skops.io.dumps(estimator))
+
+
+def load_estimator(content: bytes, n_features: int) -> Any:
+    """Bring back what `dump_estimator` returned; nothing in it is executed.
+
+    Raises
+    ------
+    ModelFileError
+        If it is damaged, holds foreign types, or trees that point outside of a row of ``n_features``.
+    """
     import skops.io
 
     try:

@@ -1,4 +1,4 @@
-"""The training loop of networks: no synchronisation with the device except at the end of a chunk of batches."""
+"""The training loop of networks: epochs, chunks of batches, schedules, patience. The steps are a path's work."""
 
 from __future__ import annotations
 
@@ -9,300 +9,322 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
 
-from ..algorithms.schedules import schedule_factor
-from ..errors import InputError
-from ..network import build
+from ..algorithms.schedules import Plateau, rate_factors
 from . import devices
+from .checkpoints import TrainingState
+from .choice import Choice
 from .failures import diverged
+from .flat import Weights
 from .job import Job
 from .loop import Host
-from .torch_model import TorchPredictor, dropout_generator, module_pool, seed_dropout
+from .memory import is_out_of_memory
+from .network_parts import NetworkParts
+from .network_state import export_state, import_state
+from .observer import Observer
+from .paths import choose_path, make_path
+from .stepping import Path, StepSettings, Totals
+from .torch_model import TorchPredictor
 
 CHUNK_SECONDS = 0.02
 """How long the loop runs before it looks at its mailbox."""
+COMPILED_CHUNK_SECONDS = 0.04
+"""The same for the compiled path: between two chunks a busy main thread holds it up for some 5 ms."""
 LARGEST_CHUNK = 4096
 """Batches between two looks into the mailbox, at the most."""
-
 VALIDATION_ROWS = 8192
 
 
 class TorchLoop:
     """Trains the network of a job.
 
-    No generator is global: one of ``seed`` draws the initial weights and then dropout's masks, one of
-    ``seed + 1`` the order of the rows in each epoch. A run therefore depends on nothing that trains
-    beside it.
-
     Parameters
     ----------
     job : Job
     host : Host
+    resume : TrainingState, optional
+        Where an earlier run of the same job stood; this one goes on from there.
     """
 
-    path = "lean"
-
-    def __init__(self, job: Job, host: Host) -> None:
-        self._host = host
-        self._values = dict(job.values)
-        data = job.prepared
-        _check_finite(data.X_train, data.feature_names)
-        self._classes = job.n_classes if job.task == "classification" else 0
-        self._task, self._features, self._outputs = job.task, job.n_features, job.n_classes
-        assert job.head is not None  # Job fills it in
-        model = build(job.layers, job.n_features, job.head, job.n_classes, job.seed)
-        n_weights = sum(p.numel() for p in model.parameters())
-        self._n_weights = n_weights
-        self._device = devices.choose(job.device, n_weights, self._values["batch_size"])
-        self.device = self._device.type
-        self._dropouts = seed_dropout(model, dropout_generator(model, job.seed, self._device))
-        self._model = model.to(self._device)
-        # optimizers change these tensors in place, so the references stay good
-        self._tensors = dict(self._model.state_dict())
-        self._parameters = [p for p in self._model.parameters() if p.requires_grad]
-        self._weights = [p for p in self._parameters if p.dim() > 1]
-        self._normed = any(isinstance(m, nn.BatchNorm1d) for m in self._model)
-        self._order = torch.Generator().manual_seed(job.seed + 1)
-        self._mean, self._std = 0.0, 1.0
-        if not self._classes:
-            target = np.asarray(data.y_train, dtype=np.float64)
-            self._mean, self._std = float(target.mean()), float(target.std()) or 1.0
-        self._X, self._y = self._place(data.X_train, data.y_train)
-        self._X_val, self._y_val = self._place(data.X_validation, data.y_validation)
-        self._pool = module_pool(job.layers, job.n_features, job.head, job.n_classes, self._device)
-        self._optimizer = self._make_optimizer()
-        self.set("dropout", self._values["dropout"])
+    def __init__(self, job: Job, host: Host, resume: TrainingState | None = None) -> None:
+        facts = resume.facts if resume is not None else {}
+        self._host, self.values = host, {**job.values, **facts.get("values", {})}
+        self.parts = NetworkParts(job, self.values, facts.get("device"))
+        self.device = self.parts.device.type
+        self.settings: StepSettings = self.parts.settings(self.values)
+        self.plateau = Plateau(int(self.values.get("plateau_patience") or 1))
+        self._n = len(self.parts.X)
+        # where the training stands: all of it is exported to a checkpoint
+        self.epoch, self.done, self.seconds = 0, 0, 0.0
+        self.sums = Totals(0, 0, 0.0, 0.0)
+        self.rate = float(self.values["learning_rate"])
+        self.waited, self.best_loss, self.best_epoch = 0, math.inf, 0
+        self.best: Weights | None = None
+        self.order_state = self.parts.order_generator.get_state()
+        self._order: NDArray[np.int64] | None = None
+        if resume is not None:
+            import_state(self, resume)
+        self._choice = choose_path(
+            self.parts, self.values, facts.get("path"), facts.get("threads"), host.measured
+        )
+        self._chosen_for = self.values["batch_size"]
+        self._path: Path = make_path(self._choice, self.parts, self.settings, self.values, self._warn)
+        self.observer = Observer(host, self.parts, self.values["epochs"])
+        if resume is not None:
+            self.observer.restore(facts.get("observer", {}))
+        self._tell_memory(resumed=resume is not None)
         self._chunk = 1
-        self._epoch, self._step, self._position = 0, 0, 0.0
-        self._best: dict[str, Tensor] | None = None
-        self._best_epoch = 0
+        # of the last whole epoch: seconds of training and of validation
+        self._pace: tuple[float, float] | None = None
+
+    @property
+    def path(self) -> str:
+        """The name of the path that carries out the steps."""
+        return self._path.name
+
+    @property
+    def threads(self) -> int:
+        """Processor threads of a step."""
+        return self._choice.threads
 
     # -- what the trainer asks for
 
     def run(self) -> None:
         """Train all epochs, or until patience is over."""
-        with devices.threads_for(self._device, self._n_weights, self._values["batch_size"]):
-            self._host.checkpoint("batch")
-            best, waited = math.inf, 0
-            patience = self._values["patience"]
-            for epoch in range(self._values["epochs"]):
-                self._epoch = epoch
-                self._apply_rate()
-                row = self._train_epoch()
-                row |= self._validate()
-                self._position = float(epoch + 1)
-                self._host.advance(self._position, self._step)
-                if patience is not None:
-                    watched = row["train_loss"] if math.isnan(row["val_loss"]) else row["val_loss"]
-                    waited = 0 if watched < best else waited + 1
-                    if watched < best:
-                        best, self._best, self._best_epoch = watched, self._clone(), epoch + 1
-                self._host.row(row)
-                self._host.checkpoint("epoch")
-                if patience is not None and waited >= patience:
-                    self._host.note(
-                        f"Stopped after epoch {epoch + 1}: the validation loss had not fallen for {patience} epochs. "
-                        f"The weights are those of epoch {self._best_epoch}."
-                    )
-                    return
+        while self.epoch < self.values["epochs"]:
+            # a new batch size may ask for another path or number of threads; the choice holds for whole epochs
+            with devices.limit_threads(self.parts.device, self._choice.threads):
+                self._host.checkpoint("batch")
+                while self.epoch < self.values["epochs"]:
+                    count = self._whole_epochs()
+                    over = self._train_epochs(count) if count > 1 else self._train_epoch()
+                    if over:
+                        return
+                    if self._reconsider():
+                        break
 
     def set(self, name: str, value: Any) -> None:
         """Change a live hyperparameter; a new learning rate is the new base of the schedule."""
-        self._values[name] = value
-        if name == "learning_rate":
-            self._apply_rate()
-        elif name == "weight_decay":
-            for group in self._optimizer.param_groups:
-                group["weight_decay"] = value
-        elif name == "dropout":
-            for layer in self._dropouts:
-                layer.p = layer.own if value is None else value
+        self.values[name] = value
+        self.settings = self.parts.settings(self.values)
 
     def snapshot(self, version: int) -> TorchPredictor | None:
         """Return a copy of the weights; None before the first step and when they are not finite."""
-        if self._step == 0:
+        if self.parts.model.state.step == 0:
             return None
-        state = self._clone()
-        return self._predictor(state, self._position, version) if _finite(state) else None
+        weights = self.parts.model.copy()
+        return self.parts.predictor(weights, self._position, version) if weights.finite() else None
 
     def final(self, version: int) -> TorchPredictor | None:
         """Return the weights to keep: with patience the best epoch's, else the last."""
-        if self._best is not None:
-            return self._predictor(self._best, float(self._best_epoch), version)
-        if self._step == 0:
+        if self.best is not None:
+            return self.parts.predictor(self.best, float(self.best_epoch), version)
+        if self.parts.model.state.step == 0:
             return None
-        state = self._clone()
-        if not _finite(state):
-            raise diverged(self._epoch + 1, "weights", math.inf, self._values)
-        return self._predictor(state, self._position, version)
+        weights = self.parts.model.copy()
+        if not weights.finite():
+            raise diverged(self.epoch + 1, "weights", math.inf, self.values)
+        return self.parts.predictor(weights, self._position, version)
 
-    # -- one epoch
+    def state(self) -> TrainingState:
+        """Return everything from which another loop of the same job goes on bit for bit."""
+        return export_state(self)
 
-    def _train_epoch(self) -> dict[str, float]:
-        n, used = len(self._X), 0
-        order = torch.randperm(n, generator=self._order).to(self._device)
-        done, loss, hits, seconds = 0, 0.0, 0.0, 0.0
-        while done < n:
-            started = time.perf_counter()
-            batches = 1 if self._host.one_batch() else self._chunk
-            done, rows, totals = self._train_chunk(order, done, batches)
-            elapsed = time.perf_counter() - started
-            seconds += elapsed
-            if not math.isfinite(totals[0]):
-                raise diverged(self._epoch + 1, "loss", totals[0], self._values)
-            used += rows
-            loss += totals[0]
-            hits += totals[1]
-            # at most doubled at once: the first batches of a run are slow, a later one may have been interrupted
-            fitting = batches * CHUNK_SECONDS / max(elapsed, 1e-9)
-            # where an epoch has fewer batches than a chunk, the chunk would double without end
-            self._chunk = int(max(1, min(2 * batches, fitting, LARGEST_CHUNK)))
-            self._position = self._epoch + done / n
-            self._host.advance(self._position, self._step)
+    # -- epochs
+
+    @property
+    def _position(self) -> float:
+        return self.epoch + self.done / self._n
+
+    def _train_epoch(self) -> bool:
+        """Train to the end of an epoch and validate; return whether patience is over."""
+        if self._order is None:
+            # after a resume in mid-epoch the generator stands where this epoch's order was drawn
+            self.order_state = self.parts.order_generator.get_state()
+            self._order = torch.randperm(self._n, generator=self.parts.order_generator).numpy()
+        while self.done < self._n:
+            self._train_chunk(self._order)
+            self._host.advance(self._position, self.parts.model.state.step)
             self._host.checkpoint("batch")
-        return {
-            "epoch": float(self._epoch + 1),
-            "train_loss": loss / used,
-            f"train_{self._metric}": self._metric_value(hits, used),
-            "learning_rate": float(self._optimizer.param_groups[0]["lr"]),
-            "seconds": seconds,
-            "samples_per_second": n / seconds if seconds > 0 else math.nan,
-        }
+        row = self._row(self.sums, self.seconds)
+        started = time.perf_counter()
+        row |= self._validate()
+        self._pace = (self.seconds, time.perf_counter() - started)
+        self._order, self.done, self.seconds, self.sums = None, 0, 0.0, Totals(0, 0, 0.0, 0.0)
+        self.order_state = self.parts.order_generator.get_state()
+        self.epoch += 1
+        return self._finish_epoch(row)
 
-    def _train_chunk(self, order: Tensor, done: int, batches: int) -> tuple[int, int, list[float]]:
-        """Train some batches; return where the epoch stands, the rows used, and the sums of loss and hits."""
-        n, size, used = len(order), int(self._values["batch_size"]), 0
-        l1, l2, clip = self._values["l1"], self._values["l2"], self._values["clip_norm"]
-        model, optimizer = self._model, self._optimizer
-        totals = torch.zeros(2, device=self._device)
-        loss_total, hit_total = totals[0], totals[1]
-        for _ in range(batches):
-            end = min(done + size, n)
-            if self._normed and end - done == 1:
-                done = n  # batch normalisation cannot use a single row that is left over
-                break
-            rows = order[done:end]
-            x, y = self._X.index_select(0, rows), self._y.index_select(0, rows)
-            # what Optimizer.zero_grad(set_to_none=True) does, without its bookkeeping
-            for parameter in self._parameters:
-                parameter.grad = None
-            out = model(x)
-            loss = self._loss(out, y)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if l1 or l2:
-                self._penalise(l1, l2)
-            if clip is not None:
-                nn.utils.clip_grad_norm_(self._parameters, clip)
-            optimizer.step()
-            loss_total.add_(loss.detach(), alpha=end - done)
-            hit_total.add_(self._hits(out.detach(), y))
-            self._step += 1
-            used += end - done
-            done = end
-            if done == n:
-                break
-        return done, used, totals.tolist()
+    def _train_chunk(self, order: NDArray[np.int64]) -> None:
+        free = self.observer.free_batches(self.parts.model.state.step)
+        watched = free == 0
+        batches = 1 if watched or self._host.stepping() == "batch" else min(self._chunk, free)
+        if watched:
+            self.observer.before_step()
+        rates = self._rates(batches)
+        started = time.perf_counter()
+        try:
+            totals = self._path.train(order, self.done, batches, rates, self.settings, self.sums.loss, self.sums.hits)
+        except (MemoryError, RuntimeError) as error:
+            if self._path.name == "general" or not is_out_of_memory(error):
+                raise
+            # its buffers could not be had, so no step was begun
+            self._fall_back()
+            return
+        elapsed = time.perf_counter() - started
+        if not math.isfinite(totals.loss):
+            raise diverged(self.epoch + 1, "loss", totals.loss, self.values)
+        trained = max(1, -(-(totals.done - self.done) // self.settings.batch_size))
+        self.rate = float(rates[trained - 1])
+        self.done, self.seconds = totals.done, self.seconds + elapsed
+        self.sums = totals._replace(rows=self.sums.rows + totals.rows)
+        if watched:
+            self.observer.after_step(self._position, self.values, order)
+            return
+        # at most doubled at once: the first batches of a run are slow, a later one may have been interrupted
+        fitting = trained * self._chunk_seconds / max(elapsed, 1e-9)
+        # where an epoch has fewer batches than a chunk, the chunk would double without end
+        self._chunk = int(max(1, min(2 * batches, fitting, LARGEST_CHUNK)))
 
-    def _validate(self) -> dict[str, float]:
-        n = len(self._X_val)
-        if n == 0:
-            return {"val_loss": math.nan, f"val_{self._metric}": math.nan}
-        loss = hits = 0.0
-        for start in range(0, n, VALIDATION_ROWS):
-            if start:
-                self._host.checkpoint("validation")
-            x, y = self._X_val[start : start + VALIDATION_ROWS], self._y_val[start : start + VALIDATION_ROWS]
-            self._model.eval()
-            with torch.no_grad():
-                out = self._model(x)
-                part = torch.stack((self._loss(out, y) * len(x), self._hits(out, y).to(out.dtype))).tolist()
-            self._model.train()
-            loss += part[0]
-            hits += part[1]
-        if not math.isfinite(loss):
-            raise diverged(self._epoch + 1, "validation loss", loss, self._values)
-        return {"val_loss": loss / n, f"val_{self._metric}": self._metric_value(hits, n)}
+    def _train_epochs(self, count: int) -> bool:
+        """Train several short epochs in one call of the compiled path, and write their rows."""
+        steps = -(-self._n // self.settings.batch_size)
+        rates = np.concatenate([self._rates(steps, epoch) for epoch in range(self.epoch, self.epoch + count)])
+        started = time.perf_counter()
+        found = self._path.train_epochs(  # type: ignore[attr-defined]
+            self.parts.order_generator, count, rates, self.settings
+        )
+        elapsed = time.perf_counter() - started
+        assert self._pace is not None  # _whole_epochs asks for it
+        # one clock around all of them: training has the share it had in the epoch that was measured apart
+        seconds = elapsed / len(found) * self._pace[0] / sum(self._pace)
+        self._pace = (seconds, elapsed / len(found) - seconds)
+        self.order_state = self.parts.order_generator.get_state()
+        for k, (loss, hits, rows, val_loss, val_hits) in enumerate(found.tolist()):
+            for what, value in (("loss", loss), ("validation loss", val_loss)):
+                if not math.isfinite(value):
+                    raise diverged(self.epoch + 1, what, value, self.values)
+            self.rate = float(rates[(k + 1) * steps - 1])
+            row = self._row(Totals(self._n, int(rows), loss, hits), seconds) | self._validation_row(val_loss, val_hits)
+            self.epoch += 1
+            self._finish_epoch(row, look=k == len(found) - 1)
+        return False
+
+    def _finish_epoch(self, row: dict[str, float], look: bool = True) -> bool:
+        """Write a history row; with ``look``, carry out commands; return whether patience is over."""
+        watched = row["train_loss"] if math.isnan(row["val_loss"]) else row["val_loss"]
+        patience = self.values["patience"]
+        if patience is not None:
+            self.waited = 0 if watched < self.best_loss else self.waited + 1
+            if watched < self.best_loss:
+                self.best_loss, self.best, self.best_epoch = watched, self.parts.model.copy(), self.epoch
+        if self.values["schedule"] == "plateau" and self.plateau.saw(watched):
+            self._host.note(
+                f"The loss had not fallen for {self.values['plateau_patience']} epochs: the learning rate is halved."
+            )
+        step = self.parts.model.state.step
+        self._host.advance(self._position, step)
+        self._host.row(row)
+        self.observer.row(row, self.values)
+        over = patience is not None and self.waited >= patience
+        if over:
+            self._host.note(
+                f"Stopped after epoch {self.epoch}: the validation loss had not fallen for {patience} epochs. "
+                f"The weights are those of epoch {self.best_epoch}."
+            )
+        if look:
+            self._host.checkpoint("epoch")
+        return over
+
+    def _whole_epochs(self) -> int:
+        """Return how many epochs fit into one call; 1 where the path cannot or something waits for an end."""
+        if not hasattr(self._path, "train_epochs") or self.parts.dropouts or self._pace is None or self.done:
+            return 1
+        if self.values["patience"] is not None or self.values["schedule"] == "plateau" or self._host.stepping():
+            return 1
+        steps = -(-self._n // self.settings.batch_size)
+        fitting = self._chunk_seconds / max(sum(self._pace), 1e-9)
+        free = self.observer.free_batches(self.parts.model.state.step) // steps
+        stop = self._host.next_stop(self.epoch)
+        return int(min(fitting, free, self.values["epochs"] - self.epoch, 256, stop - self.epoch if stop else 256))
 
     # -- parts
 
     @property
-    def _metric(self) -> str:
-        return "accuracy" if self._classes else "mean_absolute_error"
+    def _chunk_seconds(self) -> float:
+        return COMPILED_CHUNK_SECONDS if self._path.name == "compiled" else CHUNK_SECONDS
 
-    def _metric_value(self, total: float, n: int) -> float:
-        return total / n if self._classes else total / n * self._std
+    def _rates(self, batches: int, epoch: int | None = None) -> NDArray[np.float64]:
+        """Return the learning rate of each of the next batches, or of an epoch's first ones."""
+        base = self.values["learning_rate"] * self.plateau.factor
+        name, warmup = self.values["schedule"], float(self.values.get("warmup") or 0.0)
+        if name in ("constant", "plateau") and not warmup:
+            return np.full(batches, base)
+        first = self.done if epoch is None else 0
+        starts = np.minimum((first + self.settings.batch_size * np.arange(batches)) / self._n, 1.0)
+        at = self.epoch if epoch is None else epoch
+        return np.asarray(base * rate_factors(name, at, self.values["epochs"], starts, warmup), dtype=np.float64)
 
-    def _loss(self, out: Tensor, y: Tensor) -> Tensor:
-        return functional.cross_entropy(out, y) if self._classes else functional.mse_loss(out[:, 0], y)
+    def _row(self, sums: Totals, seconds: float) -> dict[str, float]:
+        return {
+            "epoch": float(self.epoch + 1),
+            "train_loss": sums.loss / sums.rows,
+            f"train_{self.parts.metric}": self.parts.metric_value(sums.hits, sums.rows),
+            "learning_rate": self.rate,
+            "seconds": seconds,
+            "samples_per_second": self._n / seconds if seconds > 0 else math.nan,
+        }
 
-    def _hits(self, out: Tensor, y: Tensor) -> Tensor:
-        """Return the number of right answers, or the sum of absolute errors."""
-        return (out.argmax(1) == y).sum() if self._classes else (out[:, 0] - y).abs().sum()
+    def _validate(self) -> dict[str, float]:
+        n = len(self.parts.X_val)
+        loss = hits = 0.0
+        for start in range(0, n, VALIDATION_ROWS):
+            if start:
+                self._host.checkpoint("validation")
+            part = self._path.evaluate(start, min(start + VALIDATION_ROWS, n))
+            loss, hits = loss + part[0], hits + part[1]
+        if not math.isfinite(loss):
+            raise diverged(self.epoch + 1, "validation loss", loss, self.values)
+        return self._validation_row(loss, hits)
 
-    def _penalise(self, l1: float, l2: float) -> None:
-        """Add the gradient of ``l2 · Σw² + l1 · Σ|w|``; its value is not part of the reported loss."""
-        for weight in self._weights:
-            assert weight.grad is not None
-            if l2:
-                weight.grad.add_(weight.detach(), alpha=2.0 * l2)
-            if l1:
-                weight.grad.add_(weight.detach().sign(), alpha=l1)
+    def _validation_row(self, loss: float, hits: float) -> dict[str, float]:
+        n = len(self.parts.X_val)
+        if n == 0:
+            return {"val_loss": math.nan, f"val_{self.parts.metric}": math.nan}
+        return {"val_loss": loss / n, f"val_{self.parts.metric}": self.parts.metric_value(hits, n)}
 
-    def _apply_rate(self) -> None:
-        factor = schedule_factor(self._values["schedule"], self._epoch, self._values["epochs"])
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._values["learning_rate"] * factor
+    def _reconsider(self) -> bool:
+        """Choose path and threads again where the batch size was changed; return whether they are others now."""
+        if self.values["batch_size"] == self._chosen_for:
+            return False
+        self._chosen_for = self.values["batch_size"]
+        choice = choose_path(self.parts, self.values, cache=self._host.measured)
+        if (choice.path, choice.threads) == (self._choice.path, self._choice.threads):
+            return False
+        self._choice = choice
+        self._path = make_path(choice, self.parts, self.settings, self.values, self._warn)
+        self._host.note(f"From epoch {self.epoch + 1} on the steps are carried out by the {choice.path} path.")
+        return True
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        rate, decay = self._values["learning_rate"], self._values["weight_decay"]
-        name = self._values["optimizer"]
-        if name == "rmsprop":
-            return torch.optim.RMSprop(self._parameters, lr=rate, weight_decay=decay)
-        if name == "sgd":
-            momentum = self._values["momentum"]
-            return torch.optim.SGD(self._parameters, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
-        kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-        return kind(self._parameters, lr=rate, weight_decay=decay, fused=True)
-
-    def _place(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[Tensor, Tensor]:
-        if self._classes:
-            target = torch.from_numpy(np.array(y, dtype=np.int64))
-        else:
-            scaled = (np.asarray(y, dtype=np.float64) - self._mean) / self._std
-            target = torch.from_numpy(scaled.astype(np.float32))
-        rows = np.ascontiguousarray(X, dtype=np.float32)
-        # torch shares memory with numpy, but only with arrays that may be written to
-        shared = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
-        return shared.to(self._device), target.to(self._device)
-
-    def _clone(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self._tensors.items()}
-
-    def _predictor(self, state: dict[str, Tensor], epoch: float, version: int) -> TorchPredictor:
-        return TorchPredictor(
-            state,
-            self._pool,
-            self._task,
-            self._features,
-            self._outputs,
-            epoch=epoch,
-            version=version,
-            target_mean=self._mean,
-            target_std=self._std,
+    def _fall_back(self) -> None:
+        """Leave the steps to the path that can take a batch in parts."""
+        self._host.note(
+            f"The memory did not suffice for the {self._path.name} path's buffers; the general path goes on."
         )
+        self._choice = Choice("general", self._choice.threads, "The memory did not suffice.")
+        self._path = make_path(self._choice, self.parts, self.settings, self.values, self._warn)
 
+    def _tell_memory(self, resumed: bool) -> None:
+        parts = self.parts
+        rows = parts.part_rows or min(self.settings.batch_size, self._n)
+        sentence = parts.forecast(self.values, self.device, rows).sentence()
+        if not resumed:
+            self._host.log.append("info", f"{sentence} Path: {self.path} on {self.device}. {self._choice.reason}")
+        if parts.part_rows is not None:
+            self._host.note(
+                f"A batch of {self.settings.batch_size} rows would not fit into memory; it goes through in parts of "
+                f"{rows} rows whose gradients are added up. The result is the same."
+            )
 
-def _finite(state: dict[str, Tensor]) -> bool:
-    return all(bool(torch.isfinite(t).all()) for t in state.values() if t.is_floating_point())
-
-
-def _check_finite(rows: NDArray[Any], names: list[str]) -> None:
-    good = np.isfinite(rows).all(axis=0)
-    if not good.all():
-        column = names[int(np.argmin(good))]
-        raise InputError(
-            f"Feature {column!r} holds NaN or infinite values after preparation; a network cannot learn from them. "
-            "Set the column aside with exclude=, or clean it."
-        )
+    def _warn(self, sentence: str) -> None:
+        self._host.note(sentence)

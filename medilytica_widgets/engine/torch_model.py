@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -109,8 +110,8 @@ class TorchPredictor(Predictor):
 
     Parameters
     ----------
-    state : mapping of str to Tensor
-        Weights and buffers by name, never changed after they were given here.
+    state : mapping of str to Tensor, or callable
+        Weights and buffers by name, never changed after they were given here; or what returns them at first use.
     pool : ModulePool
         Modules of the same network.
     task, n_features, n_classes, epoch, version
@@ -121,7 +122,7 @@ class TorchPredictor(Predictor):
 
     def __init__(
         self,
-        state: Mapping[str, Tensor],
+        state: Mapping[str, Tensor] | Callable[[], Mapping[str, Tensor]],
         pool: ModulePool,
         task: str,
         n_features: int,
@@ -133,7 +134,7 @@ class TorchPredictor(Predictor):
         target_std: float = 1.0,
     ) -> None:
         super().__init__(task, n_features, n_classes, epoch, version)
-        self._state = dict(state)
+        self._source = state
         self._pool = pool
         self.target_mean = target_mean
         self.target_std = target_std
@@ -183,6 +184,10 @@ class TorchPredictor(Predictor):
             target_mean=target_mean,
             target_std=target_std,
         )
+
+    @functools.cached_property
+    def _state(self) -> dict[str, Tensor]:
+        return dict(self._source() if callable(self._source) else self._source)
 
     def state(self) -> dict[str, Tensor]:
         """Return copies of the weights and buffers by name, on the CPU, contiguous."""

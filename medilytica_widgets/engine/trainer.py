@@ -10,11 +10,15 @@ import weakref
 from itertools import count
 from typing import Any
 
-from ..errors import MedilyticaError, ParameterError, StateError, WaitTimeout
+from ..errors import MedilyticaError, ParameterError, StateError, TrainingError, WaitTimeout
+from .checkpoints import TrainingState
+from .job import Job
+from .keeper import Keeping
 from .predictors import Predictor
+from .queue import queue
 from .states import ENDED, Command, Status, Unit
 from .telemetry import Mark
-from .worker import Worker
+from .worker import SHEET_EVERY, Worker
 
 _started: weakref.WeakSet[Trainer] = weakref.WeakSet()
 
@@ -40,12 +44,20 @@ class Trainer(Worker):
     Parameters
     ----------
     job : Job
+    keeping, resume, sheet_every
+        See `Worker`.
+    priority : int
+        Where runs wait for a place in the queue, higher ones go first.
 
     Attributes
     ----------
     job : Job
     telemetry : Telemetry
         One row per epoch, or per stage of an estimator; it stays after the end.
+    log : TrainingLog
+        What happened, in words.
+    sheets : SheetBook
+        Statistics of the weights as they change; empty for estimators.
     snapshot_interest : bool
         While True, snapshots are made at most 20 times a second, not only when an epoch ends or one was asked for.
     status_changed : psygnal.Signal of str
@@ -61,11 +73,60 @@ class Trainer(Worker):
 
     _numbers = count(1)
 
+    def __init__(
+        self,
+        job: Job,
+        keeping: Keeping | None = None,
+        resume: TrainingState | None = None,
+        sheet_every: int | None = SHEET_EVERY,
+        priority: int = 0,
+    ) -> None:
+        super().__init__(job, keeping, resume, sheet_every)
+        self.priority = priority
+
+    @classmethod
+    def ended(cls, job: Job, state: TrainingState, status: str, error: str | None = None) -> Trainer:
+        """Return the trainer of a run that has ended, as its last checkpoint shows it.
+
+        Parameters
+        ----------
+        job : Job
+        state : TrainingState
+        status : str
+            How it ended; one that did not ("interrupted") counts as stopped.
+        error : str, optional
+            Why it failed.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint is not one of the job.
+        """
+        trainer = cls(job, resume=state)
+        trainer._resume = None
+        trainer._path, trainer._device = str(state.facts.get("path", "")), str(state.facts.get("device", "cpu"))
+        if state.facts.get("kind") == "network":
+            from .network_state import predictor_of
+
+            trainer._predictor = predictor_of(job, state)
+        else:
+            from .estimator_loop import predictor_of as estimator_of
+
+            trainer._predictor = estimator_of(job, state)
+        if error is not None:
+            trainer._error = TrainingError(error)
+        trainer._mailbox.finish(status if status in ENDED else "stopped")
+        return trainer
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until what was handed to the disk is there; return whether it is."""
+        return self._keeper is None or self._keeper.flush(timeout)
+
     # -- commands, from any thread
 
     def start(self) -> None:
-        """Begin to train; while paused, the same as `resume`."""
-        if not self._launch(None):
+        """Begin to train as soon as the queue has a place; while paused, the same as `resume`."""
+        if not self._submit(None):
             self._mailbox.post(Command("resume"))
 
     def pause(self) -> None:
@@ -86,12 +147,13 @@ class Trainer(Worker):
         """
         if unit not in ("batch", "epoch"):
             raise StateError(f"A run cannot step by {unit!r}; it is 'batch' or 'epoch'.")
-        if not self._launch(unit):
+        if not self._submit(unit):
             self._mailbox.post(Command("step", unit=unit))
 
     def stop(self) -> None:
-        """End the run at the next batch (or stage); what is learned stays."""
+        """End the run at the next batch (or stage), or take it out of the queue; what is learned stays."""
         if self._mailbox.cancel():
+            queue.discard(self)
             self._emit(self.status_changed.emit, "stopped")
         else:
             self._mailbox.post(Command("stop"))
@@ -170,7 +232,10 @@ class Trainer(Worker):
 
     @property
     def path(self) -> str:
-        """The loop that runs: "lean" (networks), "staged" or "single" (estimators); empty before the start."""
+        """What carries out the steps; empty before the start.
+
+        Of a network "compiled", "written", "general" or "graph"; of an estimator "staged" or "single".
+        """
         return self._path
 
     @property
@@ -194,27 +259,29 @@ class Trainer(Worker):
         StateError
             If it was never started, or from a slot on the training thread.
         """
-        thread = self._mailbox.thread
-        if thread is None and self.status == "queued":
+        if not self._mailbox.submitted and self.status == "queued":
             raise StateError("The run was not started, so there is nothing to wait for; call start() first.")
-        if thread is threading.current_thread():
+        if self._mailbox.thread is threading.current_thread():
             raise StateError("A slot on the training thread cannot wait for its own run.")
         end = None if timeout is None else time.monotonic() + timeout
         try:
-            # in slices, because a join without a timeout cannot be interrupted on Windows
-            while thread is not None and thread.is_alive():
+            # in slices, because a wait without a timeout cannot be interrupted on Windows
+            while not self._mailbox.ended.is_set():
                 left = 0.2 if end is None else min(0.2, end - time.monotonic())
                 if left <= 0:
                     raise WaitTimeout(
                         f"The run is still {self.status} after {timeout:g} s, at epoch {self._position[0]:.4g}. "
                         "Wait longer, or end it with stop()."
                     )
-                thread.join(left)
+                self._mailbox.ended.wait(left)
         except KeyboardInterrupt:
             self.stop()
-            if thread is not None:
-                thread.join(10.0)
+            self._mailbox.ended.wait(10.0)
             raise
+        thread = self._mailbox.thread
+        if thread is not None:
+            # it has only its last slots to call
+            thread.join(None if end is None else max(1.0, end - time.monotonic()))
         if self._error is not None:
             raise self._error
 
@@ -268,14 +335,23 @@ class Trainer(Worker):
             return int(self.job.values["epochs"])
         return max(self.job.algorithm.stage_sizes(self.job.values), default=1)
 
-    def _launch(self, goal: Unit | None) -> bool:
-        """Start the thread, to run on or only to a goal; False if it was started before or the run has ended."""
+    def launch(self) -> None:
+        """For the queue: start the thread."""
 
         def make() -> threading.Thread:
-            if goal is not None:
-                self._goals.append(goal)
             _started.add(self)
             name = f"medilytica-run-{next(Trainer._numbers)}"
             return threading.Thread(target=self._work, name=name, daemon=True)
 
-        return self._mailbox.launch(make)
+        if not self._mailbox.launch(make):
+            # it was cancelled while the queue was about to start it
+            queue.release(self)
+
+    def _submit(self, goal: Unit | None) -> bool:
+        """Ask to train on or only to a goal; False if that was asked before or the run has ended."""
+        if not self._mailbox.submit():
+            return False
+        if goal is not None:
+            self._goals.append(goal)
+        queue.submit(self, self.priority)
+        return True

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from psygnal import Signal
 
-from ..errors import MedilyticaError
+from ..errors import CheckpointError, MedilyticaError
+from .checkpoints import TrainingState
 from .clock import Clock
 from .failures import explain
 from .job import Job
+from .keeper import Keeper, Keeping
+from .log import Level, TrainingLog
 from .loop import Loop, Point, StopRequested
 from .mailbox import Mailbox
 from .predictors import Predictor
+from .queue import queue
 from .states import Command, Status, Unit
 from .telemetry import Mark, Telemetry, history_columns
+from .weight_sheet import SheetBook
 
 SNAPSHOT_SECONDS = 0.05
 """The least time between two snapshots, and between two announcements of history rows."""
+
+SHEET_EVERY = 50
+"""Batches between two weight sheets, at the least."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,16 +48,34 @@ class Worker:
     Parameters
     ----------
     job : Job
+    keeping : Keeping, optional
+        Where and how often the training is written to disk; not at all when None.
+    resume : TrainingState, optional
+        A checkpoint of an earlier run of the same job; this one goes on from there.
+    sheet_every : int
+        The least number of batches between two weight sheets.
     """
 
     status_changed = Signal(str)
     telemetry_advanced = Signal(int)
     marked = Signal(Mark)
 
-    def __init__(self, job: Job) -> None:
+    def __init__(
+        self,
+        job: Job,
+        keeping: Keeping | None = None,
+        resume: TrainingState | None = None,
+        sheet_every: int | None = SHEET_EVERY,
+    ) -> None:
         self.job = job
+        self.keeping = keeping
         self.telemetry = Telemetry(history_columns(job.task))
+        self.log = TrainingLog()
+        self.sheets = SheetBook()
+        self.sheet_every = sheet_every
         self.snapshot_interest = False
+        self._keeper = Keeper(keeping, self._on_problem) if keeping is not None else None
+        self._resume = resume
         # psygnal makes a signal at its first use, and two threads at once would make two
         self._signals = (self.status_changed, self.telemetry_advanced, self.marked)
         self._mailbox = Mailbox()
@@ -66,6 +95,8 @@ class Worker:
         self._version = 0
         self._position: tuple[float, int] = (0.0, 0)
         self._best: tuple[float, int] | None = None
+        if resume is not None:
+            self._restore(resume)
 
     def _handle(self, command: Command) -> None:
         if command.kind == "stop":
@@ -113,40 +144,53 @@ class Worker:
         try:
             self._to("running")
             self._loop = self._make_loop()
-            self._path, self._device = self._loop.path, self._loop.device
+            self._device = self._loop.device
             self._loop.run()
+            self._path = self._loop.path
             self._keep()
+            self._put_checkpoint(end)
         except StopRequested:
             end = "stopped"
             self._keep_what_is_sound()
+            self._put_checkpoint(end)
         except BaseException as error:
             # whatever it is, someone waits for this run
             name = self.job.algorithm.name
             self._error = explain(error, name, self._position[0], self._device or "cpu", self._values)
             end = "failed"
+            self._tell("error", self._error.message)
             # the tracebacks' variables would keep the loop, and with it the device's memory
             for told in (error, self._error):
                 traceback.clear_frames(told.__traceback__)
         finally:
             self._loop = None
+            self._resume = None
             self._clock.rest()
             self._announce(now=math.inf)
+            queue.release(self)
             self._to(end)
+            if self._keeper is not None:
+                # who waits for the run finds everything on disk
+                self._keeper.close(timeout=5.0)
 
     def _make_loop(self) -> Loop:
         if self.job.algorithm.engine == "torch":
             from .torch_loop import TorchLoop
 
-            return TorchLoop(self.job, self)
+            return TorchLoop(self.job, self, self._resume)
         from .estimator_loop import EstimatorLoop
 
-        return EstimatorLoop(self.job, self)
+        return EstimatorLoop(self.job, self, self._resume)
 
     def checkpoint(self, point: Point) -> None:
         """For the loop: carry out what was posted, see `medilytica_widgets.engine.loop.Host`."""
         now = time.perf_counter()
+        if self._loop is not None:
+            self._path = self._loop.path
         self._snapshot(point, now)
         self._announce(now)
+        if self._keeper is not None and self._position[1] > 0:
+            self._write(point, now)
         # nothing is trained yet at the very first checkpoint, so no goal can be reached
         if self._goals and self._position[1] > 0 and (point == "epoch" or point == self._goals[0]):
             self._goals.popleft()
@@ -159,14 +203,27 @@ class Worker:
             self._clock.rest()
             self._snapshot("epoch", math.inf)
             self._announce(math.inf)
+            # a pause may be the moment at which someone shuts the kernel down
+            self._put_checkpoint("paused")
+            queue.release(self)
             while self._mailbox.status == "paused":
                 for command in self._mailbox.take(wait=True):
                     self._handle(command)
+            queue.occupy(self)
             self._clock.run()
 
-    def one_batch(self) -> bool:
-        """For the loop: whether a single batch was asked for."""
-        return bool(self._goals) and self._goals[0] == "batch"
+    def stepping(self) -> Unit | None:
+        """For the loop: what was asked for before the next pause."""
+        return self._goals[0] if self._goals else None
+
+    @property
+    def measured(self) -> Path | None:
+        """For the loop: where what was measured on this machine is kept, beside the runs."""
+        return None if self.keeping is None else self.keeping.folder.parent.parent / "speeds.json"
+
+    def next_stop(self, epoch: int) -> int | None:
+        """For the loop: the next epoch that is to be written to disk."""
+        return None if self._keeper is None else self._keeper.next_epoch(epoch)
 
     def advance(self, epoch: float, step: int) -> None:
         """For the loop: where it is."""
@@ -183,6 +240,15 @@ class Worker:
     def note(self, sentence: str) -> None:
         """For the loop: leave a remark."""
         self._notes.append(sentence)
+        self._tell("info", sentence)
+
+    def _tell(self, level: Level, message: str) -> None:
+        epoch, step = self._position
+        self.log.append(level, message, epoch=epoch, step=step)
+
+    def _on_problem(self, message: str) -> None:
+        """Take what the writer of checkpoints met; called on its thread."""
+        self._tell("warning", message)
 
     def _snapshot(self, point: Point, now: float) -> None:
         asked = self._wanted or self.snapshot_interest or point == "epoch" or self._predictor is None
@@ -208,7 +274,79 @@ class Worker:
             if self._loop is not None:
                 self._keep()
         except MedilyticaError as error:
-            self._notes.append(error.message)
+            self.note(error.message)
+
+    # -- to disk and back
+
+    def _write(self, point: Point, now: float) -> None:
+        assert self._keeper is not None and self._loop is not None
+        epoch = self._position[0]
+        if point == "epoch" and self._keeper.wants_epoch(int(epoch)):
+            state = self._state("running", history=False)
+            if state is not None and state.facts["kind"] == "network":
+                self._keeper.put_epoch(int(epoch), state)
+        if self._keeper.wants_checkpoint(epoch, now, point == "epoch"):
+            self._put_checkpoint("running")
+
+    def _put_checkpoint(self, status: Status) -> None:
+        if self._keeper is None:
+            return
+        state = self._state(status)
+        # weights that are no numbers are worth less than the checkpoint before them
+        if state is not None and np.isfinite(state.tensors.get("weights", np.zeros(0))).all():
+            self._keeper.put_checkpoint(state)
+
+    def _state(self, status: Status, history: bool = True) -> TrainingState | None:
+        state = self._loop.state() if self._loop is not None else None
+        if state is None:
+            return None
+        columns, _ = self.telemetry.read()
+        state.facts["run"] = {
+            "status": status,
+            "position": list(self._position),
+            "clock": self._clock.seconds,
+            "best": None if self._best is None else list(self._best),
+            "rows": len(self.telemetry),
+            "asked": dict(self._asked),
+        }
+        if history:
+            state.tensors["history"] = np.stack(list(columns.values()))
+            arrays, sheets = self.sheets.export()
+            state.tensors |= {f"sheets.{name}": array for name, array in arrays.items()}
+            state.facts["run"] |= {
+                "sheets": sheets,
+                "marks": [dataclasses.asdict(mark) for mark in self._marks],
+                "notes": list(self._notes),
+                "log": self.log.to_json(),
+            }
+        return state
+
+    def _restore(self, saved: TrainingState) -> None:
+        """Take over what an earlier run had written down, before the thread begins.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint does not fit the job.
+        """
+        try:
+            run, history = saved.facts["run"], saved.tensors["history"]
+            for row in history.T:
+                self.telemetry.append(dict(zip(self.telemetry.columns, row.tolist(), strict=True)))
+            self._values = {**self._values, **saved.facts["values"]}
+            self._asked = {**self._asked, **run["asked"]}
+            self._position = (float(run["position"][0]), int(run["position"][1]))
+            self._best = None if run["best"] is None else (float(run["best"][0]), int(run["best"][1]))
+            self._marks = [Mark(**mark) for mark in run.get("marks", [])]
+            self._notes = list(run.get("notes", []))
+            if "log" in run:
+                self.log.receive(*TrainingLog.from_json(run["log"]).read(notices=False))
+            if "sheets" in run:
+                arrays = {k.removeprefix("sheets."): v for k, v in saved.tensors.items() if k.startswith("sheets.")}
+                self.sheets = SheetBook.restore(arrays, run["sheets"])
+            self._clock = Clock(float(run["clock"]))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The checkpoint is incomplete ({error!r}); take an earlier one.") from error
 
     def _announce(self, now: float) -> None:
         count = len(self.telemetry)

@@ -62,9 +62,12 @@ def build(layers: Sequence[Layer], n_inputs: int, head: Head, n_outputs: int, se
         if name != "Linear":
             modules.append(getattr(nn, name)(*arguments))
             continue
-        # made on the meta device, because torch's own initialisation draws from the global generator
+        # made on the meta device, because torch's own initialisation draws from the global generator; and not by
+        # Module.to_empty, which imports half of torch's compiler
         inputs, outputs = arguments
-        linear = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+        linear = nn.Linear(inputs, outputs, device="meta")
+        linear.weight = nn.Parameter(torch.empty(outputs, inputs))
+        linear.bias = nn.Parameter(torch.empty(outputs))
         nn.init.kaiming_uniform_(linear.weight, a=math.sqrt(5), generator=generator)
         bound = 1 / math.sqrt(inputs)
         with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,27 @@ class Retention:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0):
                 raise InputError(f"Retention takes a number from 0 for {name}; {value!r} came. None means no limit.")
+
+    @classmethod
+    def from_environment(cls) -> Retention | None:
+        """Return the limits that ``MEDILYTICA_KEEP_RUNS``, ``_DAYS`` and ``_BYTES`` set; None where none is set.
+
+        Raises
+        ------
+        InputError
+            For a value that is no number from 0.
+        """
+        found: dict[str, Any] = {}
+        for name, kind in (("runs", int), ("days", float), ("bytes", int)):
+            variable = f"MEDILYTICA_KEEP_{name.upper()}"
+            given = os.environ.get(variable, "").strip()
+            if not given:
+                continue
+            try:
+                found[name] = kind(given)
+            except ValueError:
+                raise InputError(f"{variable} is {given!r}, but it takes a number from 0.") from None
+        return cls(**found) if found else None
 
 
 def apply(

@@ -10,9 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medilytica_widgets import algorithms
 from medilytica_widgets.algorithms import Algorithm
+from medilytica_widgets.algorithms.perceptron_parameters import OPTIMIZERS
 from medilytica_widgets.errors import (
     ParameterError,
     SpecError,
@@ -124,7 +127,55 @@ def test_the_defaults_are_the_designs() -> None:
     assert (full["learning_rate"], full["batch_size"], full["epochs"]) == (3e-3, 128, 50)
     assert (full["optimizer"], full["schedule"], full["patience"], full["dropout"]) == ("adam", "constant", None, None)
     live = {p.id for p in algorithms.parameters("mlp").values() if p.live}
-    assert live == {"learning_rate", "batch_size", "weight_decay", "l1", "l2", "dropout", "clip_norm"}
+    assert live == {"learning_rate", "batch_size", "weight_decay", "l1", "l2", "dropout", "clip_norm", "clip_value"}
+    assert (full["warmup"], full["plateau_patience"], full["accumulation"], full["precision"]) == (0.0, 5, 1, "auto")
+    assert (full["class_weight"], full["label_smoothing"], full["nesterov"], full["clip_value"]) == (
+        "none", 0.0, False, None,
+    )  # fmt: skip
+
+
+def test_a_class_weight_is_set_alike_wherever_there_is_one() -> None:
+    tables = [algorithms.parameters(id)["class_weight"] for id in IDS]
+    assert {(p.kind, p.default, p.choices) for p in tables} == {("choice", "none", ("none", "balanced"))}
+
+
+def test_the_perceptrons_form_has_few_fields_in_sight_and_says_what_is_usual() -> None:
+    table = algorithms.parameters("mlp").values()
+    groups = [p.group for p in table]
+    # fields of one group stand together
+    assert [g for i, g in enumerate(groups) if i == 0 or groups[i - 1] != g] == list(dict.fromkeys(groups))
+    in_sight = [p.id for p in table if not p.group and p.only_if is None]
+    assert in_sight == ["learning_rate", "batch_size", "epochs", "optimizer", "class_weight"]
+    assert [p.id for p in table if "usual" not in p.help.lower()] == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("class_weight", "balanced"), ("label_smoothing", 0.1)])
+def test_what_means_nothing_for_the_task_is_refused_unless_at_its_default(name: str, value: Any) -> None:
+    default = algorithms.parameters("mlp")[name].default
+    for task in ("classification", None):
+        assert algorithms.validate("mlp", {name: value}, task)[name] == value
+    assert algorithms.validate("mlp", {name: default}, "regression")[name] == default
+    with pytest.raises(ParameterError, match=f"{name} is .* for classification only.* Leave it at") as caught:
+        algorithms.validate("mlp", {name: value}, "regression")
+    assert (caught.value.parameter, caught.value.nearest) == (name, default)
+    with pytest.raises(ParameterError, match="for classification only"):
+        algorithms.get("mlp").code({name: value}, "regression", 0, n_features=3, n_classes=1)
+
+
+@given(st.sampled_from(OPTIMIZERS), st.booleans(), st.sampled_from([0.0, 1e-3, 0.9]))
+def test_nesterov_needs_momentum_exactly_where_torch_says_so(optimizer: str, nesterov: bool, momentum: float) -> None:
+    import torch
+
+    values = {"optimizer": optimizer, "nesterov": nesterov, "momentum": momentum}
+    weights = [torch.zeros(1, requires_grad=True)]
+    try:
+        if optimizer == "sgd":
+            torch.optim.SGD(weights, nesterov=nesterov, momentum=momentum)
+    except ValueError:
+        with pytest.raises(ParameterError, match="momentum is 0.*switch nesterov off"):
+            algorithms.validate("mlp", values)
+    else:
+        assert algorithms.validate("mlp", values).items() >= values.items()
 
 
 def test_wrong_values_are_refused_by_name() -> None:

@@ -207,11 +207,20 @@ def test_rows_that_are_no_numbers_are_refused_by_name(make: Make, moons: Prepare
 
 
 def test_an_error_of_a_library_becomes_one_of_ours(make: Make, moons: Prepared) -> None:
+    X = moons.X_train.copy()
+    X[3, 1] = math.inf
+    trainer = make(replace(moons, X_train=X), "random_forest")
+    trainer.start()
+    with pytest.raises(TrainingError, match=r"Random forest stopped at epoch 1: .*infinity") as caught:
+        trainer.wait(60)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_classes_out_of_range_are_refused(make: Make, moons: Prepared) -> None:
     trainer = make(replace(moons, y_train=moons.y_train + 5))
     trainer.start()
-    with pytest.raises(TrainingError, match=r"Multilayer perceptron stopped at epoch 1: .*Target") as caught:
+    with pytest.raises(InputError, match="class positions 5 to 6, but there are 2 classes"):
         trainer.wait(60)
-    assert isinstance(caught.value.__cause__, IndexError)
 
 
 def test_arrays_that_may_not_be_written_are_fine(make: Make, moons: Prepared) -> None:

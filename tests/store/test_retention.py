@@ -95,3 +95,13 @@ def test_a_record_cannot_point_retention_at_another_folder(filled: RunStore, tmp
 def test_a_limit_that_is_none_is_refused(limits: dict[str, object]) -> None:
     with pytest.raises(InputError, match="takes a number from 0"):
         Retention(**limits)  # type: ignore[arg-type]
+
+
+def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Retention.from_environment() is None
+    monkeypatch.setenv("MEDILYTICA_KEEP_RUNS", "3")
+    monkeypatch.setenv("MEDILYTICA_KEEP_DAYS", "0.5")
+    assert Retention.from_environment() == Retention(runs=3, days=0.5)
+    monkeypatch.setenv("MEDILYTICA_KEEP_BYTES", "much")
+    with pytest.raises(InputError, match="MEDILYTICA_KEEP_BYTES is 'much'"):
+        Retention.from_environment()

@@ -63,6 +63,8 @@ def test_the_last_evaluation_stays_while_the_next_run_trains(
     experiment.train()
     browser.until(lambda: trained.run["training"] == "run 2")
     assert trained.run["name"] == "run 1" and trained.evaluation is not None
+    # one that has learned nothing would leave the first run's evaluation standing
+    browser.until(lambda: len(experiment.run.telemetry) > 0)
     experiment.run.stop()
     browser.until(lambda: trained.run["name"] == "run 2")
 

@@ -1,0 +1,98 @@
+"""What goes into a network's activations, and which units are stuck there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FLAT: dict[str, tuple[float, float]] = {
+    "relu": (0.0, math.inf),
+    "elu": (-6.91, math.inf),
+    "gelu": (-3.81, math.inf),
+    "silu": (-8.99, math.inf),
+    "tanh": (-4.15, 4.15),
+    "sigmoid": (-6.91, 6.91),
+}
+"""Of each activation, the inputs up to which and from which on its slope stays below 1e-3. The others have no such."""
+
+BOUNDED = frozenset({"tanh", "sigmoid"})
+"""Activations that are flat on both sides: their stuck units count as saturated, the others' as dead."""
+
+_MODULES = {"ReLU": "relu", "ELU": "elu", "GELU": "gelu", "SiLU": "silu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
+
+
+class Activation(NamedTuple):
+    """What went into an activation: its name, the index of the linear parameter before it, (rows, units) values."""
+
+    parameter: int
+    name: str
+    inputs: NDArray[np.float32]
+
+
+def stuck_shares(
+    activations: Sequence[Activation], n_parameters: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each parameter the share of dead and of saturated units; NaN where that does not apply.
+
+    A unit is stuck if for every row its activation's slope is below 1e-3, so that next to nothing can change the
+    weights before it. It is told from the inputs of the activation (see `FLAT`), the only side from which gelu and
+    silu can be judged. Stuck units of relu, elu, gelu and silu are dead, those of tanh and sigmoid saturated.
+    """
+    dead, saturated = np.full(n_parameters, np.nan), np.full(n_parameters, np.nan)
+    for index, name, inputs in activations:
+        if name not in FLAT or not inputs.size:
+            continue
+        low, high = FLAT[name]
+        stuck = inputs.max(axis=0) <= low
+        if name in BOUNDED:
+            # a unit may also be low for some rows and high for the others
+            stuck = ((inputs <= low) | (inputs >= high)).all(axis=0)
+        (saturated if name in BOUNDED else dead)[index] = stuck.mean()
+    return dead, saturated
+
+
+def collect_activations(module: nn.Sequential, rows: Tensor) -> list[Activation]:
+    """Return what goes into each activation of a stack that follows a linear layer.
+
+    The rows pass once, without gradients and in evaluation mode, so no generator is used and no running statistic
+    changes; afterwards every module is in the mode it was in. Call it on the thread that trains.
+
+    Parameters
+    ----------
+    module : nn.Sequential
+    rows : Tensor of shape (rows, features)
+        On the module's device. Some 256 will do.
+
+    Returns
+    -------
+    list of Activation
+        ``parameter`` is the index of the linear layer's weight in ``module.parameters()``; the inputs are copies
+        on the CPU.
+    """
+    import torch
+
+    modes = [(part, part.training) for part in module.modules()]
+    found: list[Activation] = []
+    index, linear = 0, -1
+    try:
+        module.eval()
+        with torch.no_grad():
+            for part in module:
+                name = _MODULES.get(type(part).__name__)
+                if name is not None and linear >= 0 and rows.dim() == 2:
+                    found.append(Activation(linear, name, rows.float().cpu().numpy().copy()))
+                if isinstance(part, torch.nn.Linear):
+                    linear = index
+                index += sum(1 for _ in part.parameters())
+                rows = part(rows)
+    finally:
+        for part, training in modes:
+            part.training = training
+    return found

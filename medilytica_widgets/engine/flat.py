@@ -1,0 +1,106 @@
+"""A network whose trainable parameters, gradients and optimizer values each lie in one flat buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .stepping import SLOTS, FlatState
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a parameter lies in the flat buffer."""
+
+    name: str
+    start: int
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    def of(self, flat: Tensor) -> Tensor:
+        """Return the parameter as a view of a flat buffer."""
+        return flat[self.start : self.start + self.size].view(self.shape)
+
+
+class FlatModel:
+    """Binds a module's parameters to one buffer: the optimizer then needs one call, and all paths see the same values.
+
+    Parameters
+    ----------
+    module : nn.Sequential
+        On its device. Its parameters become views of `state`.
+    optimizer : str
+        An id of `medilytica_widgets.engine.stepping.SLOTS`.
+    momentum : float
+        At 0, sgd keeps nothing for the weights.
+    """
+
+    def __init__(self, module: nn.Sequential, optimizer: str, momentum: float) -> None:
+        self.module = module
+        trainable = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        spans, start = [], 0
+        for name, parameter in trainable:
+            spans.append(Span(name, start, tuple(parameter.shape)))
+            start += parameter.numel()
+        self.spans = tuple(spans)
+        weights = torch.cat([p.detach().reshape(-1) for _, p in trainable])
+        gradient = torch.zeros_like(weights)
+        slots = () if optimizer == "sgd" and momentum == 0.0 else SLOTS[optimizer]
+        self.state = FlatState(weights, gradient, {name: torch.zeros_like(weights) for name in slots})
+        for span, (_, parameter) in zip(spans, trainable, strict=True):
+            parameter.data = span.of(weights)
+            parameter.grad = span.of(gradient)
+        # such as batch normalisation's running statistics; layers change them in place
+        self.buffers: dict[str, Tensor] = dict(module.named_buffers())
+        self.on_cpu = weights.device.type == "cpu"
+
+    def bind_gradients(self) -> None:
+        """Make the parameters' gradients views of the flat buffer again, after something else had replaced them."""
+        for span, parameter in zip(self.spans, self.module.parameters(), strict=True):
+            parameter.grad = span.of(self.state.gradient)
+
+    def copy(self) -> Weights:
+        """Return the weights and buffers as they are, copied."""
+        flat = self.state.weights
+        # numpy copies without giving up the interpreter's lock, which a busy main thread would keep for 5 ms
+        copied = torch.from_numpy(flat.numpy().copy()) if self.on_cpu else flat.clone()
+        return Weights(copied, self.spans, {name: b.detach().clone() for name, b in self.buffers.items()})
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Put values into the parameters and buffers, by name."""
+        with torch.no_grad():
+            for span in self.spans:
+                span.of(self.state.weights).copy_(weights[span.name])
+            for name, buffer in self.buffers.items():
+                buffer.copy_(weights[name])
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A copy of a network's values, cut into tensors only when somebody asks."""
+
+    flat: Tensor
+    spans: tuple[Span, ...]
+    buffers: dict[str, Tensor]
+
+    def named(self) -> dict[str, Tensor]:
+        """Return parameters and buffers by name, as ``module.state_dict()`` has them."""
+        return {**{span.name: span.of(self.flat) for span in self.spans}, **self.buffers}
+
+    def finite(self) -> bool:
+        """Whether every value is a number."""
+        flat = self.flat
+        import numpy as np
+
+        sound = bool(np.isfinite(flat.numpy()).all()) if flat.device.type == "cpu" else bool(flat.isfinite().all())
+        return sound and all(bool(b.isfinite().all()) for b in self.buffers.values() if b.is_floating_point())

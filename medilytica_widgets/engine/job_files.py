@@ -1,0 +1,217 @@
+"""A job as files, for a training in another process: JSON, and arrays that the reader maps into memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import algorithms
+from ..algorithms import Algorithm
+from ..errors import DataError, SpecError, StateError
+from ..network.spec import Head, Layer
+from .atomic import replacing, write_all
+from .job import Job
+
+if TYPE_CHECKING:
+    from ..data import Prepared
+
+ARRAYS = ("X_train", "X_validation", "X_test", "y_train", "y_validation", "y_test")
+_WRITTEN = frozenset({"algorithm", "values", "prepared", "layers", "head"})
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What the engine reads of `medilytica_widgets.data.Prepared`; the preprocessor stays with whoever wrote the job.
+
+    It has a class of its own because importing that of the data room takes longer than importing torch.
+    """
+
+    X_train: NDArray[np.float32]
+    X_validation: NDArray[np.float32]
+    X_test: NDArray[np.float32]
+    y_train: NDArray[Any]
+    y_validation: NDArray[Any]
+    y_test: NDArray[Any]
+    feature_names: list[str]
+    classes: list[str]
+    task: str
+    preprocessor: Any = None
+    split: Any = None
+
+
+def write_job(folder: str | os.PathLike[str], job: Job, **extra: Any) -> None:
+    """Write a job for `read_job`; the arrays go to their files without a copy in memory.
+
+    Parameters
+    ----------
+    folder : path
+        An existing folder; files of a job that lie there already are replaced.
+    job : Job
+    **extra
+        JSON-able, handed back by `read_job`.
+
+    Raises
+    ------
+    SpecError
+        If another process could not find the algorithm, see `find_algorithm`, or a value has no form in JSON.
+    DataError
+        For arrays of Python objects.
+    """
+    place = Path(folder)
+    data = job.prepared
+    # the last file to appear is the one that says that all are there
+    (place / "job.json").unlink(missing_ok=True)
+    facts: dict[str, Any] = {
+        "version": _VERSION,
+        "algorithm": find_algorithm(job.algorithm),
+        "values": dict(job.values),
+        "layers": [layer.to_json() for layer in job.layers],
+        "head": job.head.to_json() if job.head is not None else None,
+        "fields": {f.name: getattr(job, f.name) for f in dataclasses.fields(job) if f.name not in _WRITTEN},
+        "feature_names": list(data.feature_names),
+        "classes": list(data.classes),
+        "task": job.task,
+        "extra": extra,
+    }
+    try:
+        text = json.dumps(facts, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"The job cannot be written for another process: {error}.") from error
+    for name in ARRAYS:
+        array = np.asarray(getattr(data, name))
+        if array.dtype.hasobject:
+            raise DataError(f"{name} holds Python objects; another process needs numbers.")
+        # over a file that a training has mapped, it would change that training's data
+        (place / f"{name}.npy").unlink(missing_ok=True)
+        with open(place / f"{name}.npy", "wb") as file:
+            np.lib.format.write_array(file, array, allow_pickle=False)
+    with replacing(place / "job.json", durable=False) as file:
+        write_all(file, text.encode())
+
+
+def read_job(folder: str | os.PathLike[str], *, imports: bool = False) -> tuple[Job, dict[str, Any]]:
+    """Bring back a job that `write_job` wrote.
+
+    Parameters
+    ----------
+    folder : path
+    imports : bool
+        Whether modules that the job names may be imported to find its algorithm. Only for a folder that this
+        process was told to work on, since importing runs what is in them.
+
+    Returns
+    -------
+    job : Job
+        Its arrays are mapped, copy on write: no row is read before it is used, and the files never change. Its
+        ``prepared`` has no preprocessor and no split.
+    extra : dict
+
+    Raises
+    ------
+    StateError
+        If there is no job in the folder, or it is damaged.
+    UnknownAlgorithmError
+        If the algorithm is not registered here.
+    """
+    place = Path(folder)
+    try:
+        facts = json.loads((place / "job.json").read_bytes())
+        if facts["version"] != _VERSION:
+            raise StateError(
+                f"The job in {place} has the format {facts['version']!r}, and this version of the package reads "
+                f"{_VERSION}; use the version that wrote it."
+            )
+        arrays = {name: _mapped(place / f"{name}.npy") for name in ARRAYS}
+        rows = Rows(**arrays, feature_names=facts["feature_names"], classes=facts["classes"], task=facts["task"])
+        layers = tuple(Layer(**layer) for layer in facts["layers"])
+        head = None if facts["head"] is None else Head(**facts["head"])
+        entry, fields, extra = facts["algorithm"], facts["fields"], facts["extra"]
+    except FileNotFoundError as error:
+        raise StateError(f"There is no complete job in {place}: {Path(error.filename).name} is missing.") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, StateError):
+            raise
+        raise StateError(f"The job in {place} is damaged: {error}") from error
+    algorithm = _load_algorithm(entry, imports)
+    job = Job(algorithm, facts["values"], cast("Prepared", rows), layers=layers, head=head, **fields)
+    return job, dict(extra)
+
+
+def find_algorithm(algorithm: Algorithm) -> dict[str, Any]:
+    """Return where another process finds an algorithm: JSON-able, for the job's file.
+
+    An entry of this package is found by its id; another by the module whose attribute it is, or whose import
+    registers it.
+
+    Raises
+    ------
+    SpecError
+        If it lives only in this process, in a notebook's cell for example.
+    """
+    registered = any(entry is algorithm for entry in algorithms.list_())
+    names = _modules_of(algorithm)
+    if registered and all(name.startswith(f"{algorithms.__name__}.") for name in names):
+        return {"id": algorithm.id, "module": "", "attribute": ""}
+    for name in names:
+        module = sys.modules.get(name)
+        if name == "__main__" or module is None:
+            continue
+        attribute = next((key for key, value in vars(module).items() if value is algorithm), "")
+        if attribute or registered:
+            return {"id": algorithm.id, "module": name, "attribute": attribute}
+    raise SpecError(
+        f"{algorithm.name} is known to this process only, so a training process could not find it. Move the entry "
+        "into a module of its own and import it from there, or train with worker='thread'."
+    )
+
+
+def _modules_of(algorithm: Algorithm) -> list[str]:
+    """Return the names of the modules that the entry's functions come from."""
+    names: list[str] = []
+    for function in (algorithm.builder, algorithm.coder, *algorithm.checks):
+        while isinstance(function, functools.partial):
+            function = function.func
+        name = getattr(function, "__module__", None)
+        if isinstance(name, str) and name not in names:
+            names.append(name)
+    return names
+
+
+def _load_algorithm(entry: Mapping[str, Any], imports: bool) -> Algorithm:
+    module: ModuleType | None = None
+    if entry["module"]:
+        module = importlib.import_module(entry["module"]) if imports else sys.modules.get(entry["module"])
+    found = getattr(module, entry["attribute"], None) if entry["attribute"] else None
+    return found if isinstance(found, Algorithm) else algorithms.get(entry["id"])
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        # torch shares memory only with arrays that may be written to, and a private map may
+        return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    except ValueError:
+        # nothing can be mapped of an array without rows; damage raises once more
+        return cast("NDArray[Any]", np.load(path, allow_pickle=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")

@@ -1,0 +1,137 @@
+"""What looks at a network while it trains: weight sheets, lines of progress, and what ails it in words."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .activations import collect_activations, stuck_shares
+from .ailments import Diagnosis, layer_notes, prior_loss
+from .diagnoses import Doctor
+from .loop import Host
+from .network_parts import NetworkParts
+from .weight_sheet import Budget, Layout, sheet
+
+SHEET_ROWS = 256
+"""Rows that pass through the network to find stuck units."""
+SHARE = 0.01
+"""The part of the time that looking at history rows may take; sheets have a budget of their own."""
+LINE_SECONDS = 0.5
+"""The least time between two lines of progress."""
+
+
+class Observer:
+    """Makes weight sheets as often as the budget allows, and has the doctor look at them and at the history.
+
+    Parameters
+    ----------
+    host : Host
+        Its log and its sheets are written to.
+    parts : NetworkParts
+    epochs : int
+        Of the whole run.
+    """
+
+    def __init__(self, host: Host, parts: NetworkParts, epochs: int) -> None:
+        self._host, self._parts, self._epochs = host, parts, epochs
+        job, spans = parts.job, parts.model.spans
+        self._layout = Layout([span.name for span in spans], [span.shape for span in spans])
+        self._budget = Budget(host.sheet_every, parts.model.state.step)
+        self._before: NDArray[np.float32] | None = None
+        objective = parts.objective
+        prior = prior_loss(parts.y, objective.n_classes, objective.class_weights, objective.label_smoothing)
+        self._doctor = Doctor(layer_notes(job.layers, job.n_features, job.n_classes), prior_loss=prior)
+        self._row_at = self._line_at = -math.inf
+
+    def free_batches(self, step: int) -> int:
+        """Return how many batches may pass before the one that a sheet is made of; 0 where that is the next."""
+        # at a step far away only the clock can forbid a sheet
+        if not self._budget.due(sys.maxsize, time.perf_counter()):
+            return sys.maxsize
+        return max(0, self._budget.next_step(step) - step - 1)
+
+    def before_step(self) -> None:
+        """Remember the weights; the next chunk is the one batch that a sheet is made of."""
+        self._before = _array(self._parts.model.state.weights).copy()
+
+    def after_step(self, epoch: float, values: Mapping[str, Any], rows: NDArray[np.int64]) -> None:
+        """Make a sheet of the step that was just done.
+
+        Parameters
+        ----------
+        epoch : float
+        values : mapping
+            The hyperparameters in effect.
+        rows : ndarray of int64
+            Training rows in a random order; the first `SHEET_ROWS` of them pass through the network.
+        """
+        started = time.perf_counter()
+        parts, state = self._parts, self._parts.model.state
+        inputs = torch.from_numpy(parts.X[rows[:SHEET_ROWS]]).to(parts.device)
+        stuck = stuck_shares(collect_activations(parts.model.module, inputs), len(self._layout.names))
+        made = sheet(
+            self._layout,
+            _array(state.weights),
+            _array(state.gradient),
+            self._before,
+            stuck,
+            epoch=epoch,
+            step=state.step,
+            time=time.time(),
+        )
+        self._host.sheets.add(made)
+        self._tell(self._doctor.sheet(made, values), epoch)
+        self._before = None
+        self._budget.made(state.step, started, time.perf_counter())
+
+    def row(self, row: Mapping[str, float], values: Mapping[str, Any]) -> None:
+        """Look at a history row, where the last look is long enough ago."""
+        started = time.perf_counter()
+        if started < self._row_at and row["epoch"] < self._epochs:
+            return
+        self._tell(self._doctor.row(row, values), row["epoch"])
+        if started >= self._line_at or row["epoch"] >= self._epochs:
+            self._line_at = started + LINE_SECONDS
+            step = self._parts.model.state.step
+            self._host.log.append("training", self._line(row), epoch=row["epoch"], step=step)
+        ended = time.perf_counter()
+        self._row_at = ended + (ended - started) / SHARE
+
+    def state(self) -> dict[str, Any]:
+        """Return what the doctor remembers, as plain values."""
+        return self._doctor.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what another observer's `state` held; one that cannot be read is left out."""
+        try:
+            self._doctor.restore(state)
+        except InputError as error:
+            self._host.log.append("warning", error.message)
+
+    def _tell(self, found: Sequence[Diagnosis], epoch: float) -> None:
+        step = self._parts.model.state.step
+        for item in found:
+            self._host.log.append(
+                item.level, item.message, epoch=epoch, step=step, advice=item.advice, kind=item.kind
+            )
+
+    def _line(self, row: Mapping[str, float]) -> str:
+        metric = self._parts.metric
+        parts = [f"loss {row['train_loss']:.4g}"]
+        if math.isfinite(row["val_loss"]):
+            parts.append(f"validation loss {row['val_loss']:.4g}")
+            parts.append(f"validation {metric.replace('_', ' ')} {row[f'val_{metric}']:.4g}")
+        return f"Epoch {row['epoch']:.0f} of {self._epochs}: {', '.join(parts)}."
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.detach().cpu().numpy()
+    return array

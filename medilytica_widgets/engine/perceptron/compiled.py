@@ -1,0 +1,325 @@
+"""The compiled path: a chunk of batches, or whole epochs, in one call that holds no lock of the interpreter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError, StateError
+from ..stepping import SLOTS, FlatState, Objective, StepSettings, Totals
+from . import compiler, ordering, steps
+from .blas import one_thread
+from .plan import Plan
+from .tables import ACTIVE, BATCH, HITS, LOSS, MU, STEP, Flat, Rows, Ways, block_of, settings_of
+
+if TYPE_CHECKING:
+    import torch
+
+MASK_BYTES = 32 * 2**20
+"""Memory for dropout's masks; a chunk that needs more goes in parts."""
+VALIDATION_ROWS = 8192
+"""Validation rows in one evaluation, unless said otherwise."""
+
+_by_numpy = steps.make_run("twin")
+_follows: bool | None = None
+
+
+class CompiledPath:
+    """Trains a plain perceptron on one thread of the processor, see `medilytica_widgets.engine.stepping.Path`.
+
+    Until `medilytica_widgets.engine.perceptron.compiler.ready` numpy carries out the same steps, with the
+    same bits in the result.
+
+    Parameters
+    ----------
+    plan : Plan
+        One whose ``paths`` name this path.
+    state : FlatState
+        On the processor.
+    objective : Objective
+    X, X_val : ndarray of shape (n, n_features)
+        In the weights' dtype, C-contiguous.
+    y, y_val : ndarray of shape (n,)
+        Classes as int64, or numbers in the weights' dtype.
+    generator : torch.Generator, optional
+        Draws dropout's masks, in the order of `medilytica_widgets.engine.torch_model.SeededDropout`.
+    twin : bool
+        Whether to stay with numpy's form even when the compiled one is ready.
+
+    Raises
+    ------
+    InputError
+        If shapes, dtypes or classes do not fit the plan.
+    """
+
+    name = "compiled"
+    threads = 1
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: FlatState,
+        objective: Objective,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        X_val: NDArray[Any],
+        y_val: NDArray[Any],
+        generator: torch.Generator | None = None,
+        *,
+        twin: bool = False,
+    ) -> None:
+        self._plan, self._state, self._objective, self._generator = plan, state, objective, generator
+        self._twin = twin
+        self._weights: NDArray[Any] = state.weights.detach().numpy()
+        self._dtype = self._weights.dtype
+        if self._weights.shape != (plan.size,) or "compiled" not in plan.paths:
+            raise InputError(
+                f"The weights are {self._weights.size} values and the network has {plan.size}, or the compiled path "
+                "does not serve its activations; take another path."
+            )
+        self._gradient: NDArray[Any] = state.gradient.numpy()
+        self._data, self._validation = self._place(X, y, "training"), self._place(X_val, y_val, "validation")
+        weights = objective.class_weights
+        self._class_weights = np.ones(objective.n_classes) if weights is None else np.asarray(weights, np.float64)
+        self._block = block_of(plan, objective, self._dtype)
+        self._order_val = np.arange(len(X_val), dtype=np.int64)
+        self._no_values = np.zeros(0, self._dtype)
+        self._masks = self._no_values
+        self._no_words, self._no_table = np.zeros(0, np.int64), np.zeros((0, 5))
+        self._sums, self._span = np.zeros(4), np.zeros(3, np.int64)
+        self._settings: StepSettings | None = None
+        self._order: NDArray[np.int64] | None = None
+        self._checked: Any = None
+        self._apply(StepSettings(1, dropout=(0.0,) * len(plan.dropouts)))
+
+    def train(
+        self,
+        order: NDArray[np.int64],
+        start: int,
+        batches: int,
+        rates: NDArray[np.float64],
+        settings: StepSettings,
+        loss: float = 0.0,
+        hits: float = 0.0,
+    ) -> Totals:
+        """Carry out steps; without dropout no function of torch is called.
+
+        An order that was given once must not be changed in place: it is looked through only the first time.
+        """
+        if settings is not self._settings:
+            self._apply(settings)
+        ordered = self._ordered(order)
+        rates = np.array(rates, np.float64)
+        batches = min(batches, len(rates))
+        n, done, at = len(ordered), start, 0
+        sums, state = self._sums, self._state
+        sums[LOSS], sums[HITS], sums[STEP], sums[MU] = loss, hits, state.step, state.mu_product
+        with one_thread():
+            while at < batches and done < n:
+                part = batches - at if self._dropped == 0 else self._draw_masks(n - done, batches - at)
+                done = self._call(ordered, done, part, 0, rates[at : at + part], self._no_words, self._no_table)
+                at += part
+        state.step, state.mu_product = int(sums[STEP]), float(sums[MU])
+        return Totals(done, done - start, float(sums[LOSS]), float(sums[HITS]))
+
+    def evaluate(self, start: int, end: int) -> tuple[float, float]:
+        """Return the sums of loss and hits over some validation rows, in evaluation mode."""
+        end = min(end, len(self._order_val))
+        if start >= end:
+            return 0.0, 0.0
+        table = np.zeros((1, 5))
+        with one_thread():
+            self._call(self._order_val, start, end, 0, self._sums, self._no_words, table)
+        return float(table[0, 3]), float(table[0, 4])
+
+    def train_epochs(
+        self,
+        generator: torch.Generator,
+        epochs: int,
+        rates: NDArray[np.float64],
+        settings: StepSettings,
+        validation_rows: int = VALIDATION_ROWS,
+    ) -> NDArray[np.float64]:
+        """Carry out whole epochs, each with an order of its own and with validation at its end.
+
+        Compiled and without dropout it is one call; the result is the same otherwise.
+
+        Parameters
+        ----------
+        generator : torch.Generator
+            Draws the orders, as ``torch.randperm(n, generator=generator)``; left as that would leave it.
+        epochs : int
+        rates : ndarray of shape (epochs · steps per epoch,)
+        settings : StepSettings
+        validation_rows : int
+            How many rows one evaluation takes; the sums over all are continued from one to the next.
+
+        Returns
+        -------
+        ndarray of shape (epochs done, 5)
+            Sums of loss and hits, rows, and the sums of validation loss and hits. Fewer epochs were done where
+            a loss was not finite: the last row says which.
+        """
+        if settings is not self._settings:
+            self._apply(settings)
+        n = len(self._data.X)
+        rates = np.array(rates, np.float64)
+        if epochs < 1 or n == 0 or len(rates) != epochs * -(-n // settings.batch_size):
+            raise InputError("There must be a learning rate for each step of each epoch, and at least one epoch.")
+        table = np.zeros((epochs, 5))
+        whole = self._dropped == 0 and self._compiled() is not None
+        if not whole or n >= ordering.LARGEST or not follows_torch():
+            return self._epoch_by_epoch(generator, table, rates, settings, validation_rows)
+        import torch
+
+        kept = generator.get_state()
+        words = ordering.read_state(kept.numpy())
+        order = np.empty(n, np.int64)
+        sums, state = self._sums, self._state
+        sums[STEP], sums[MU] = state.step, state.mu_product
+        with one_thread():
+            done = self._call(order, 0, 0, validation_rows, rates, words, table)
+        state.step, state.mu_product = int(sums[STEP]), float(sums[MU])
+        after = kept.numpy().copy()
+        ordering.write_state(after, words)
+        generator.set_state(torch.from_numpy(after))
+        return table[:done]
+
+    # -- parts
+
+    def _compiled(self) -> Any:
+        return None if self._twin else compiler.compiled(self._dtype)
+
+    def _call(self, order: Any, start: int, count: int, part: int, rates: Any, words: Any, table: Any) -> int:
+        run = self._compiled() or _twin_run
+        self._span[:] = start, count, part
+        done = run(
+            self._block,
+            self._flat,
+            self._data,
+            self._validation,
+            self._ways,
+            order,
+            self._order_val,
+            self._span,
+            rates,
+            self._masks,
+            words,
+            table,
+        )
+        return int(done)
+
+    def _epoch_by_epoch(
+        self, generator: torch.Generator, table: NDArray[np.float64], rates: Any, settings: StepSettings, part: int
+    ) -> NDArray[np.float64]:
+        import torch
+
+        n, steps_ = len(self._data.X), len(rates) // len(table)
+        for epoch, row in enumerate(table):
+            order = torch.randperm(n, generator=generator).numpy()
+            here = rates[epoch * steps_ : (epoch + 1) * steps_]
+            _, row[2], row[0], row[1] = self.train(order, 0, steps_, here, settings)
+            if not np.isfinite(row[0]):
+                return table[: epoch + 1]
+            for low in range(0, len(self._order_val), part):
+                row[3:] += self.evaluate(low, low + part)
+            if not np.isfinite(row[3]):
+                return table[: epoch + 1]
+        return table
+
+    def _apply(self, settings: StepSettings) -> None:
+        """Take over settings that may have changed."""
+        slots = self._state.slots
+        for name in SLOTS[settings.optimizer]:
+            if name not in slots and (settings.optimizer != "sgd" or settings.momentum != 0.0):
+                slots[name] = self._state.weights.detach().clone().zero_()
+        kept = [slots[name].numpy() for name in SLOTS[settings.optimizer] if name in slots]
+        first, second = [*kept, self._no_values, self._no_values][:2]
+        self._flat = Flat(self._weights, self._gradient, first, second)
+        numbers, codes, active = settings_of(self._plan, self._objective, settings)
+        self._ways = Ways(self._class_weights, numbers, codes, self._sums)
+        self._block.nodes[:, ACTIVE] = active
+        dropped = [stage.outputs for stage, on in zip(self._plan.stages, active, strict=True) if on]
+        self._dropped = sum(dropped)
+        if self._dropped and self._generator is None:
+            raise StateError("Dropout needs a generator for its masks; give the path one.")
+        self._settings = settings
+
+    def _ordered(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return an epoch's order, looked through once: compiled code does not check where it reads."""
+        if self._order is None or self._checked is not order:
+            n = len(self._data.X)
+            if len(order) and (order.min() < 0 or order.max() >= n):
+                raise InputError(f"The order names rows beyond the {n} that there are; draw it again.")
+            self._checked = order
+            self._order = np.require(order, np.int64, ["C", "W"])
+        return self._order
+
+    def _draw_masks(self, rows: int, batches: int) -> int:
+        """Draw the masks of as many batches as fit into the memory for them, and return how many these are."""
+        import torch
+
+        assert self._settings is not None
+        size = int(self._ways.codes[BATCH])
+        fitting = max(1, MASK_BYTES // (min(size, rows) * self._dropped * self._dtype.itemsize))
+        batches = min(batches, fitting, -(-rows // size))
+        needed = min(rows, batches * size) * self._dropped
+        if len(self._masks) < needed:
+            self._masks = np.empty(needed, self._dtype)
+        masks, at = torch.from_numpy(self._masks), 0
+        for k in range(batches):
+            batch = min(size, rows - k * size)
+            for stage in self._plan.dropouts:
+                keep = 1.0 - self._settings.dropout[stage.dropout]
+                if keep == 1.0:
+                    continue
+                end = at + batch * stage.outputs
+                masks[at:end].view(batch, stage.outputs).bernoulli_(keep, generator=self._generator).div_(keep)
+                at = end
+        return batches
+
+    def _place(self, X: NDArray[Any], y: NDArray[Any], which: str) -> Rows:
+        """Return rows, classes and numbers as compiled code takes them: contiguous, read-only, within bounds."""
+        classes = self._objective.n_classes
+        if X.ndim != 2 or X.shape[1] != self._plan.n_features or y.shape != (len(X),):
+            raise InputError(
+                f"The {which} rows have the shape {X.shape} and their targets {y.shape}; the network takes "
+                f"{self._plan.n_features} features and one target a row."
+            )
+        if classes and len(y) and (y.min() < 0 or y.max() >= classes or classes != self._plan.n_outputs):
+            raise InputError(f"The {which} classes must be numbers from 0 to {self._plan.n_outputs - 1}.")
+        rows = np.ascontiguousarray(X, self._dtype).view()
+        none = np.zeros(0, np.int64 if not classes else self._dtype)
+        target = np.ascontiguousarray(y, np.int64 if classes else self._dtype).view()
+        placed = Rows(rows, target, none) if classes else Rows(rows, none, target)
+        for array in placed:
+            array.flags.writeable = False
+        return placed
+
+
+def _twin_run(*arguments: Any) -> int:
+    with np.errstate(all="ignore"):
+        return int(_by_numpy(*arguments))
+
+
+def follows_torch() -> bool:
+    """Whether the written-out permutation is the one that this torch draws; found out once."""
+    global _follows
+    if _follows is None:
+        import torch
+
+        generator = torch.Generator().manual_seed(20)
+        kept = generator.get_state().numpy().copy()
+        n = ordering.WORDS + 100
+        wanted = torch.randperm(n, generator=generator).numpy()
+        after = generator.get_state().numpy()
+        order = np.empty(n, np.int64)
+        _follows = len(kept) == ordering.STATE_BYTES
+        if _follows:
+            words = ordering.read_state(kept)
+            ordering.shuffle(words, order)
+            ordering.write_state(kept, words)
+            _follows = bool(np.array_equal(order, wanted) and np.array_equal(kept, after))
+    return _follows
