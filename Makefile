@@ -7,7 +7,7 @@
 #   make lint    linters and type checkers         make js     build the front end
 #   make clean   remove what was built             make distclean   and the environment too
 #
-# Needed: Python >= 3.11, Node >= 20; for the browser tests a chromium on the PATH.
+# Needed: Python >= 3.11, Node >= 20; for the tests a chromium on the PATH and a PostgreSQL server.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -22,11 +22,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 DEPENDENCIES := $(VENV)/.dependencies
 INSTALLED := $(VENV)/.installed
+BENCH := .venv-bench
+PEERS := $(BENCH)/.installed
 NODE_MODULES := js/node_modules/.installed
 BUILT := medilytica_widgets/static/loader.js
 JS_SOURCES := $(shell find js/src -type f -not -name '*.test.*') js/build.mjs js/tsconfig.json
 
-.PHONY: help lab test demo bench soak lint js setup chromium clean distclean
+.PHONY: help lab test demo bench soak lint js setup chromium postgres clean distclean
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
@@ -73,6 +75,16 @@ chromium:
 	  echo "On Debian or Ubuntu: sudo apt-get install chromium. Elsewhere, install it and put a link named chromium on the PATH." >&2; \
 	  exit 1; }
 
+postgres:
+	@found() { command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }; \
+	found && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql; \
+	fi; \
+	found || { \
+	  echo "The run store's tests start a PostgreSQL server. On Debian or Ubuntu: sudo apt-get install postgresql." >&2; \
+	  exit 1; }
+
 # -- what people run -----------------------------------------------------------
 
 # JupyterLab refuses to run as root unless told; whoever is root in a container means it.
@@ -90,14 +102,27 @@ lint: setup
 	cd js && npm run --silent types
 
 # pytest comes last, so that its closing line closes the whole.
-test: setup chromium lint
+test: setup chromium postgres lint
 	cd js && npm run --silent test
 	$(BIN)/python -m pytest --nbval-lax tests notebooks
 
-bench: setup
-	$(BIN)/python -m tests.benchmarks
+# The peers have an environment of their own, which sees the package's through a .pth file: they can neither change its
+# pins nor bring another torch into it.
+$(PEERS): tests/benchmarks/requirements.txt constraints.txt $(DEPENDENCIES)
+	test -x $(BENCH)/bin/python || $(BIN)/python -m venv $(BENCH)
+	echo '*' > $(BENCH)/.gitignore
+	packages='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	$(BIN)/python -c "$$packages" > "$$($(BENCH)/bin/python -c "$$packages")/package.pth"
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+	  --requirement tests/benchmarks/requirements.txt
+	$(BENCH)/bin/python -c 'import sys, torch; sys.exit(torch.__file__.startswith(sys.prefix))' || \
+	  { echo "The peers brought a torch of their own into $(BENCH); see tests/benchmarks/requirements.txt." >&2; exit 1; }
+	touch $@
 
-soak: setup chromium
+bench: setup $(PEERS)
+	$(BENCH)/bin/python -m tests.benchmarks
+
+soak: setup chromium postgres
 	$(BIN)/python -m pytest --capture=no --timeout=0 tests/soak
 
 clean:
@@ -106,4 +131,4 @@ clean:
 	rm -f $(INSTALLED)
 
 distclean: clean
-	rm -rf $(VENV) js/node_modules
+	rm -rf $(VENV) $(BENCH) js/node_modules

@@ -1,83 +1,62 @@
-"""Rows a second of the perceptron 30→64→64→2 with Adam, beside scikit-learn and the textbook loop."""
+"""Training against the peers: ``python -m tests.benchmarks.training [--rounds N] [--only SECTION …] [--quick]``.
+
+Each section runs in a process of its own, so that the number of threads is settled before any library loads
+and no section finds what another left behind. Within a section all contestants are interleaved in one process.
+"""
 
 from __future__ import annotations
 
-import time
+import argparse
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 
-import numpy as np
-import pandas as pd
-import torch
-from sklearn.neural_network import MLPClassifier
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
-
-import medilytica_widgets as mw
-
-from .harness import race, record
-
-ROWS = 20_000
-
-
-def main() -> None:
-    """Measure at three batch sizes and write the table."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(ROWS, 30)).astype(np.float32)
-    frame = pd.DataFrame(X, columns=[f"x{k}" for k in range(30)])
-    frame["label"] = np.where(X[:, 0] * X[:, 1] + 0.3 * rng.normal(size=ROWS) > 0, "yes", "no")
-    data = mw.load_dataset(frame, target="label", roles={f"x{k}": "feature" for k in range(30)})
-    lines = ["| batch | contestant | thousand rows a second | spread |", "| --- | --- | --- | --- |"]
-    for batch in (32, 256, 4096):
-        epochs = {32: 1, 256: 4, 4096: 8}[batch]
-        exp = mw.Experiment(
-            data,
-            hyperparameters={"batch_size": batch, "epochs": epochs, "learning_rate": 1e-3},
-            layers=[mw.Layer("linear", units=64, activation="relu")] * 2,
-        )
-        prepared = exp.prepared()
-        n = len(prepared.y_train)
-        contestants = {
-            "medilytica_widgets": lambda exp=exp: _ours(exp),
-            "textbook loop": lambda p=prepared, b=batch, e=epochs: _textbook(p.X_train, p.y_train, b, e),
-            "scikit-learn": lambda p=prepared, b=batch, e=epochs: _sklearn(p.X_train, p.y_train, b, e),
-        }
-        for timing in race(contestants):
-            rate = n * epochs / timing.median / 1000
-            lines.append(f"| {batch} | {timing.name} | {rate:.0f} | {timing.spread} |")
-        exp.close()
-    record("Training, thousand rows a second", lines)
+# name -> (module, function, threads of every library; None leaves the choice to each)
+SECTIONS: dict[str, tuple[str, str, int | None]] = {
+    "small": ("speed", "small", 1),
+    "large": ("speed", "large", None),
+    "general": ("speed", "general", 1),
+    "overheads": ("overheads", "overheads", None),
+    "busy": ("overheads", "busy", None),
+    "first_step": ("overheads", "first_step", None),
+    "growth": ("growth", "growth", None),
+    "cuda": ("cuda", "main", None),
+}
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def _ours(exp: mw.Experiment) -> float:
-    run = exp.train().wait()
-    seconds = float(run.history["seconds"].sum())
-    run.close()
-    return seconds
-
-
-def _textbook(X: np.ndarray, y: np.ndarray, batch: int, epochs: int) -> float:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(30, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    loader = DataLoader(TensorDataset(torch.from_numpy(X), torch.from_numpy(y)), batch_size=batch, shuffle=True)
-    started = time.perf_counter()
-    for _ in range(epochs):
-        total = 0.0
-        for rows, labels in loader:
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(model(rows), labels)
-            loss.backward()
-            optimizer.step()
-            total += loss.item()
-    return time.perf_counter() - started
-
-
-def _sklearn(X: np.ndarray, y: np.ndarray, batch: int, epochs: int) -> float:
-    model = MLPClassifier((64, 64), batch_size=batch, max_iter=1, random_state=0, alpha=0)
-    started = time.perf_counter()
-    for _ in range(epochs):
-        model.partial_fit(X, y, classes=[0, 1])
-    return time.perf_counter() - started
+def main(arguments: Sequence[str] = ()) -> int:
+    """Measure and write the tables; return how many sections failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that count, after one that does not")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="one small round, and nothing is written")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    names = options.only or list(SECTIONS)
+    rounds = 1 if options.quick else options.rounds
+    if options.here:
+        module, name, _ = SECTIONS[names[0]]
+        function = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+        function(rounds=rounds, quick=options.quick)
+        return 0
+    failed = 0
+    for name in names:
+        command = [sys.executable, "-m", "tests.benchmarks.training", "--here", "--only", name, "--rounds", str(rounds)]
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+            environment = {**os.environ, "MEDILYTICA_HOME": home}
+            threads = SECTIONS[name][2]
+            if threads is not None:
+                environment |= dict.fromkeys(_THREADS, str(threads))
+            done = subprocess.run([*command, *(["--quick"] if options.quick else [])], env=environment)
+        if done.returncode:
+            print(f"{name}: failed, see above", file=sys.stderr)
+            failed += 1
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
