@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .flat import FlatModel
+from .flat_optimizer import FlatOptimizer
 from .memory import is_out_of_memory
 from .stepping import Objective, StepSettings, Totals
 from .torch_model import SeededDropout
@@ -75,7 +76,7 @@ class GeneralPath:
         self._class_weights = None if weights is None else torch.from_numpy(weights).to(self._device)
         self._normed = any(isinstance(m, nn.BatchNorm1d) for m in self._module.modules())
         self._matrices = [span for span in model.spans if len(span.shape) > 1]
-        self._optimizer, self._flat = _make_optimizer(model, settings)
+        self._optimizer = FlatOptimizer(model.state, settings)
         # MPS has no float64
         wide = torch.float32 if self._device.type == "mps" else torch.float64
         self._totals = torch.zeros(2, dtype=wide, device=self._device)
@@ -93,11 +94,10 @@ class GeneralPath:
     ) -> Totals:
         """Carry out steps, see `medilytica_widgets.engine.stepping.Path`."""
         n, size, used, done = len(order), settings.batch_size, 0, start
-        state, group = self._model.state, self._optimizer.param_groups[0]
-        group["weight_decay"] = settings.weight_decay
+        state = self._model.state
         for layer, p in zip(self._dropouts, settings.dropout, strict=True):
             layer.p = p
-        self._pull_counters()
+        self._optimizer.begin(settings)
         here = self._on_device(order)
         totals = self._totals
         totals[0], totals[1] = loss, hits
@@ -116,14 +116,12 @@ class GeneralPath:
                 # as torch.nn.utils.clip_grad_norm_, without its passes over single tensors
                 factor = settings.clip_norm / (torch.linalg.vector_norm(state.gradient) + 1e-6)
                 state.gradient.mul_(factor.clamp_(max=1.0))
-            group["lr"] = float(rates[k])
-            self._optimizer.step()
-            state.step += 1
+            self._optimizer.step(float(rates[k]))
             used += end - done
             done = end
             if done == n:
                 break
-        self._push_counters()
+        self._optimizer.end()
         sums = totals.tolist()
         return Totals(done, used, sums[0], sums[1])
 
@@ -233,49 +231,3 @@ class GeneralPath:
         if self._order is None or self._order[0] is not order:
             self._order = (order, torch.from_numpy(order).to(self._device))
         return self._order[1]
-
-    def _pull_counters(self) -> None:
-        state = self._model.state
-        kept = self._optimizer.state[self._flat]
-        if "step" in kept:
-            kept["step"].fill_(float(state.step))
-        if "mu_product" in kept:
-            kept["mu_product"].fill_(state.mu_product)
-
-    def _push_counters(self) -> None:
-        kept = self._optimizer.state[self._flat]
-        if "mu_product" in kept:
-            self._model.state.mu_product = float(kept["mu_product"])
-
-
-def _make_optimizer(model: FlatModel, settings: StepSettings) -> tuple[torch.optim.Optimizer, nn.Parameter]:
-    """Return torch's optimizer over the flat buffer, working on the slots that all paths share."""
-    state = model.state
-    flat = nn.Parameter(state.weights)
-    flat.grad = state.gradient
-    name, decay = settings.optimizer, settings.weight_decay
-    optimizer: torch.optim.Optimizer
-    if name == "sgd":
-        optimizer = torch.optim.SGD(
-            [flat],
-            lr=1.0,
-            momentum=settings.momentum,
-            nesterov=settings.nesterov,
-            weight_decay=decay,
-            fused=state.weights.device.type != "mps",
-        )
-    elif name == "rmsprop":
-        optimizer = torch.optim.RMSprop([flat], lr=1.0, weight_decay=decay)
-    elif name == "nadam":
-        optimizer = torch.optim.NAdam([flat], lr=1.0, weight_decay=decay)
-    else:
-        kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-        optimizer = kind([flat], lr=1.0, weight_decay=decay, fused=True)
-    kept: dict[str, Tensor] = dict(state.slots)
-    if name != "sgd":
-        on = state.weights.device if name in ("adam", "adamw") else "cpu"
-        kept["step"] = torch.tensor(float(state.step), dtype=torch.float32, device=on)
-    if name == "nadam":
-        kept["mu_product"] = torch.tensor(state.mu_product, dtype=torch.float32)
-    optimizer.state[flat] = kept
-    return optimizer, flat

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError, StateError
+from ..flat_optimizer import FlatOptimizer
 from ..stepping import FlatState, Objective, StepSettings, Totals
-from .optimizer import FlatOptimizer
 from .plan import Plan, Stage
 
 _aten = torch.ops.aten

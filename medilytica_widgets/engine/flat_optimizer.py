@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..stepping import SLOTS, FlatState, StepSettings
+from .stepping import SLOTS, FlatState, StepSettings
 
 
 class FlatOptimizer:
