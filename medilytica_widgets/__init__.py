@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .widgets.metric_plots import MetricPlots
     from .widgets.performance_dashboard import PerformanceDashboard
     from .widgets.run_controls import RunControls
+    from .widgets.training_log import TrainingLog
+    from .widgets.weight_sheet import WeightSheet
     from .widgets.workbench import Workbench
 
 _NAMES = {
@@ -49,6 +51,8 @@ _NAMES = {
     "PerformanceDashboard": "widgets.performance_dashboard",
     "Run": "run",
     "RunControls": "widgets.run_controls",
+    "TrainingLog": "widgets.training_log",
+    "WeightSheet": "widgets.weight_sheet",
     "Workbench": "widgets.workbench",
     "backup": "store",
     "is_headless": "headless",
@@ -79,6 +83,8 @@ __all__ = [
     "PerformanceDashboard",
     "Run",
     "RunControls",
+    "TrainingLog",
+    "WeightSheet",
     "Workbench",
     "__version__",
     "algorithms",

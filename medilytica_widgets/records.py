@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -285,10 +286,11 @@ def _read(source: str | PathLike[str]) -> tuple[Path, TrainingState]:
     if not path.exists() and isinstance(source, str) and "/" not in source and "." not in source:
         try:
             record = default_store().get(source)
-        except MedilyticaError:
-            pass
-        else:
             path = Path(record.folder) if record.folder else run_folder(record.id)
+        except MedilyticaError:
+            # a kernel may be killed before the store has heard of its run
+            if re.fullmatch("[0-9a-f]{12}", source):
+                path = run_folder(source)
     if not path.exists():
         raise MissingFileError(
             f"There is no checkpoint, run folder or run {str(source)!r}. mw.runs() lists the runs with their folders."

@@ -65,6 +65,9 @@ def load_table(spec: DataSpec) -> Dataset:
         data = Dataset.from_spec(spec)
     else:
         path = _path(spec)
+        writing = _writing.get(spec.fingerprint)
+        if writing is not None:
+            writing.join(60.0)
         if not path.exists():
             raise CheckpointError(
                 f"The table {spec.name or 'of this run'!r} was given in memory and was not kept. Give it with data=."

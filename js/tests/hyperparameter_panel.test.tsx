@@ -55,6 +55,7 @@ beforeEach(async () => {
   shown = show(HyperparameterPanel, {
     form: FORM,
     values: VALUES,
+    task: "classification",
     pending: [],
     algorithm: { id: "mlp", name: "Multilayer perceptron" },
     can_undo: true,
@@ -332,4 +333,117 @@ test("another algorithm brings its own form", async () => {
   await wait(20);
   expect(box("shrinkage").value).toBe("0.1");
   expect(sentence()).toBe("");
+});
+
+describe("groups and what has no effect", () => {
+  const GROUPED: Parameter[] = [
+    { ...base, id: "optimizer", label: "optimizer", kind: "choice", default: "adam", choices: ["adam", "sgd"] },
+    { ...base, id: "schedule", label: "schedule", kind: "choice", default: "constant", choices: ["constant", "step"], group: "Schedule" },
+    { ...base, id: "warmup", label: "warm-up", default: 0, low: 0, high: 10, group: "Schedule" },
+    { ...base, id: "momentum", label: "momentum", default: 0.9, low: 0, high: 1, only_if: ["optimizer", "sgd"] },
+    { ...base, id: "smoothing", label: "smoothing", default: 0, low: 0, high: 1, tasks: ["classification"], group: "Overfitting" },
+  ];
+  const DEFAULTS = { optimizer: "adam", schedule: "constant", warmup: 0, momentum: 0.9, smoothing: 0 };
+  const open = async (values: object = {}, task = "classification"): Promise<void> => {
+    shown.close();
+    shown = show(HyperparameterPanel, {
+      form: GROUPED,
+      values: { ...DEFAULTS, ...values },
+      task,
+      pending: [],
+      algorithm: { id: "mlp", name: "Multilayer perceptron" },
+      can_undo: false,
+      can_redo: false,
+    });
+    await wait(50);
+  };
+  const fields = (): (string | null)[] => [...shown.root.querySelectorAll("[data-parameter]")].map((f) => f.getAttribute("data-parameter"));
+  const group = (name: string): HTMLDetailsElement => {
+    const found = [...shown.root.querySelectorAll("details")].find((d) => d.querySelector("summary")!.textContent!.includes(name));
+    if (!found) throw new Error(`no group ${name}`);
+    return found;
+  };
+
+  test("what belongs to no group comes first, each group follows under its name", async () => {
+    await open({ optimizer: "sgd" });
+    expect(fields()).toEqual(["optimizer", "momentum", "schedule", "warmup", "smoothing"]);
+    expect([...shown.root.querySelectorAll("summary")].map((s) => s.textContent)).toEqual(["Schedule", "Overfitting"]);
+    expect(box("momentum").closest("details")).toBeNull();
+    expect(box("warm-up").closest("details")).toBe(group("Schedule"));
+  });
+
+  test("a group is closed until something in it is changed, and says how much is", async () => {
+    await open();
+    expect(group("Schedule").open).toBe(false);
+    setValues({ warmup: 3, schedule: "step" });
+    await wait(50);
+    expect(group("Schedule").open).toBe(true);
+    expect(group("Schedule").querySelector("summary")!.textContent).toBe("Schedule2 changed");
+    expect(group("Overfitting").open).toBe(false);
+  });
+
+  test("a group with a change is open from the start, and stays as a person leaves it", async () => {
+    await open({ warmup: 3 });
+    expect(group("Schedule").open).toBe(true);
+    key(group("Schedule").querySelector("summary")!, "Enter");
+    await wait(50);
+    expect(group("Schedule").open).toBe(false);
+    setValues({ optimizer: "sgd" });
+    await wait(50);
+    expect(group("Schedule").open).toBe(false);
+  });
+
+  test("a parameter without an effect is left out, and comes when its choice is made", async () => {
+    await open();
+    expect(fields()).not.toContain("momentum");
+    setValues({ optimizer: "sgd" });
+    await wait(50);
+    expect(fields()).toContain("momentum");
+  });
+
+  test("what has no meaning for the task is left out, and a group without rows with it", async () => {
+    await open({}, "regression");
+    expect(fields()).not.toContain("smoothing");
+    expect(shown.root.textContent).not.toContain("Overfitting");
+  });
+
+  test("a change stays in sight where it has no effect", async () => {
+    await open({ momentum: 0.5, smoothing: 0.1 }, "regression");
+    expect(fields()).toContain("momentum");
+    expect(fields()).toContain("smoothing");
+  });
+
+  test("what is wrong stays in sight until it is right or thrown away", async () => {
+    await open({ optimizer: "sgd" });
+    const input = box("momentum");
+    type(input, "7");
+    await wait(10);
+    input.blur();
+    setValues({ optimizer: "adam" });
+    await wait(50);
+    expect(sentence()).toContain("7 is too large");
+    key(box("momentum"), "Escape");
+    await wait(50);
+    expect(fields()).not.toContain("momentum");
+  });
+
+  test("a wrong field opens its group, which says so", async () => {
+    await open();
+    type(box("warm-up"), "99");
+    await wait(50);
+    expect(group("Schedule").open).toBe(true);
+    expect(group("Schedule").querySelector("summary")!.textContent).toContain("wrong");
+  });
+
+  test("a field does not vanish under the hand of who is in it", async () => {
+    await open({ optimizer: "sgd" });
+    box("momentum").dispatchEvent(new FocusEvent("focusin", { bubbles: true }));
+    await wait(10);
+    setValues({ optimizer: "adam" });
+    await wait(50);
+    expect(fields()).toContain("momentum");
+    box("momentum").dispatchEvent(new FocusEvent("focusout", { bubbles: true }));
+    await wait(50);
+    expect(fields()).not.toContain("momentum");
+  });
 });

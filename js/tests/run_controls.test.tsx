@@ -12,6 +12,7 @@ const RUN: RunState = {
   samples_per_second: 412_000,
   remaining_seconds: 11,
   device: "CPU",
+  path: "compiled",
   error: null,
   remedy: null,
 };
@@ -29,6 +30,8 @@ test("what a run does, how fast and how long still, is said in words", async () 
   expect(root.textContent).toContain("training · epoch 34 / 50");
   expect(root.textContent).toContain("412 k rows/s");
   expect(root.textContent).toContain("11 s left");
+  const speed = [...root.querySelectorAll<HTMLElement>(".mw-run-foot span")].find((s) => s.textContent === "412 k rows/s");
+  expect(speed?.title).toBe("Trained by the compiled path on CPU");
   expect(root.querySelector('[role="progressbar"]')!.getAttribute("aria-valuenow")).toBe("68");
 });
 

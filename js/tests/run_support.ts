@@ -82,11 +82,13 @@ export interface Shown {
   close: () => void;
 }
 
+let shows = 0;
+
 /** Draw a widget's component for a model; `plotly` stands in for plotly.js. */
 export async function show(View: ComponentType<WidgetProps>, model: FakeModel, plotly?: unknown): Promise<Shown> {
   const assets = new FakeModel({});
   const options = { assets: assets as unknown as PlainModel, importAsset: async () => ({ default: plotly }) };
-  const ctx = new Context(model as unknown as PlainModel, options, "widget");
+  const ctx = new Context(model as unknown as PlainModel, options, `widget-${++shows}`);
   const root = document.createElement("div");
   document.body.append(root);
   let unmount: () => void = () => undefined;

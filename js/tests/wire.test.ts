@@ -15,6 +15,8 @@ const BODIES: { [K in RequestKind]: Required<RequestBodies[K]> } = {
   cancel: { id: "" },
   "grid.rows": { start: 0, count: 1, sort: [["a", true]], search: "", state: 0 },
   "curve.read": { run: "", cursor: 0 },
+  "log.read": { run: "", cursor: 0 },
+  "sheet.read": { run: "", cursor: 0 },
   "boundary.ready": { frame: -1 },
   "code.read": {},
   "predict.row": { values: {} },

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, TargetError
 from .checkpoints import TrainingState
 from .job import Job
 from .loop import Host
 from .predictors import EstimatorPredictor, freeze, spread
+from .progress_line import ProgressLines
 from .storage import dump_estimator, load_estimator
 
 
@@ -48,6 +49,9 @@ class EstimatorLoop:
         self._staged = staged
         self.path = "single" if staged is None else "staged"
         self._scores = _Scores(job)
+        metric = "accuracy" if job.task == "classification" else "mean_absolute_error"
+        stages = max(job.algorithm.stage_sizes(job.values), default=1)
+        self._lines = ProgressLines(host.log, metric, stages, "Stage")
         self._ready: Any = None
         self._stage = 0
         self._watching = False
@@ -129,21 +133,29 @@ class EstimatorLoop:
 
     def _fit(self, estimator: Any) -> None:
         data = self._job.prepared
-        estimator.fit(data.X_train, data.y_train, **self._fit_arguments)
+        try:
+            estimator.fit(data.X_train, data.y_train, **self._fit_arguments)
+        except ValueError as error:
+            if self._job.task == "regression" or len(np.unique(data.y_train)) > 1:
+                raise
+            raise TargetError(
+                f"All training rows are of one class, {data.classes[int(data.y_train[0])]!r}, so there is nothing to "
+                "tell apart. Give more rows of the other classes, hold fewer rows out, or take another seed."
+            ) from error
 
     def _finish_stage(self, stage: int, estimator: Any, seconds: float) -> None:
         self._ready, self._stage = estimator, stage
         n = self._job.samples_per_epoch
         self._host.advance(float(stage), stage)
-        self._host.row(
-            {
-                "epoch": float(stage),
-                **self._scores.measure(estimator),
-                "learning_rate": float(self._job.values.get("learning_rate", math.nan)),
-                "seconds": seconds,
-                "samples_per_second": n / seconds if seconds > 0 else math.nan,
-            }
-        )
+        row = {
+            "epoch": float(stage),
+            **self._scores.measure(estimator),
+            "learning_rate": float(self._job.values.get("learning_rate", math.nan)),
+            "seconds": seconds,
+            "samples_per_second": n / seconds if seconds > 0 else math.nan,
+        }
+        self._host.row(row)
+        self._lines.row(row, stage)
         self._host.checkpoint("epoch")
 
     def watched_stage(self, estimator: Any, seconds: float) -> None:

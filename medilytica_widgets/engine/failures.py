@@ -52,6 +52,6 @@ def explain(error: BaseException, name: str, epoch: float, device: str, values: 
             f"Try {smaller} or a smaller table."
         )
     else:
-        told = TrainingError(f"{name} stopped {where}: {first}")
+        told = TrainingError(f"{name} stopped {where}: {first if first[-1] in '.?!' else first + '.'}")
     told.__cause__ = error
     return told

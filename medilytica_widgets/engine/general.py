@@ -66,6 +66,7 @@ class GeneralPath:
     ) -> None:
         self.threads = threads
         self.part_rows = part_rows
+        self._evaluated_rows: int | None = None
         self._model, self._objective, self._note, self._mixed = model, objective, note, mixed
         self._X, self._y, self._X_val, self._y_val = rows, target, validation_rows, validation_target
         self._device = rows.device
@@ -126,14 +127,30 @@ class GeneralPath:
         return Totals(done, used, sums[0], sums[1])
 
     def evaluate(self, start: int, end: int) -> tuple[float, float]:
-        """Return the sums of loss and hits over some validation rows."""
+        """Return the sums of loss and hits over some validation rows, in parts where memory does not suffice."""
+        loss = hits = 0.0
+        while start < end:
+            most = min(filter(None, (end - start, self.part_rows, self._evaluated_rows)))
+            try:
+                sums = self._evaluate(start, start + most)
+            except (RuntimeError, MemoryError) as error:
+                if most == 1 or not is_out_of_memory(error):
+                    raise
+                self._evaluated_rows = most // 2
+                continue
+            loss, hits, start = loss + sums[0], hits + sums[1], start + most
+        return loss, hits
+
+    def _evaluate(self, start: int, end: int) -> tuple[float, float]:
         x, y = self._X_val[start:end], self._y_val[start:end]
         self._module.eval()
-        with torch.no_grad(), self._precision():
-            out = self._module(x)
-            loss = self._mean_loss(out, y) * len(x)
-            part = torch.stack((loss.float(), self._hits(out, y).float())).tolist()
-        self._module.train()
+        try:
+            with torch.no_grad(), self._precision():
+                out = self._module(x)
+                loss = self._mean_loss(out, y) * len(x)
+                part = torch.stack((loss.float(), self._hits(out, y).float())).tolist()
+        finally:
+            self._module.train()
         return part[0], part[1]
 
     # -- one step

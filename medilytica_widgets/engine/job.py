@@ -99,3 +99,8 @@ class Job:
                 "batch_size",
                 2,
             )
+        if normed and self.samples_per_epoch == 1:
+            raise SpecError(
+                "There is one training row only, but batch normalisation needs at least 2 in a batch; take "
+                "layer_norm in its place, or a table with more rows."
+            )

@@ -75,7 +75,7 @@ class NetworkParts:
         """Return the memory that a training with batches of so many rows takes."""
         job = self.job
         assert job.head is not None  # Job fills it in
-        precision = "mixed" if values.get("precision") == "mixed" else "float32"
+        precision = "bfloat16" if values.get("precision") == "mixed" else "float32"
         return forecast(
             job.layers,
             job.n_features,

@@ -18,14 +18,13 @@ from .ailments import Diagnosis, layer_notes, prior_loss
 from .diagnoses import Doctor
 from .loop import Host
 from .network_parts import NetworkParts
+from .progress_line import ProgressLines
 from .weight_sheet import Budget, Layout, sheet
 
 SHEET_ROWS = 256
 """Rows that pass through the network to find stuck units."""
 SHARE = 0.01
 """The part of the time that looking at history rows may take; sheets have a budget of their own."""
-LINE_SECONDS = 0.5
-"""The least time between two lines of progress."""
 
 
 class Observer:
@@ -49,7 +48,8 @@ class Observer:
         objective = parts.objective
         prior = prior_loss(parts.y, objective.n_classes, objective.class_weights, objective.label_smoothing)
         self._doctor = Doctor(layer_notes(job.layers, job.n_features, job.n_classes), prior_loss=prior)
-        self._row_at = self._line_at = -math.inf
+        self._lines = ProgressLines(host.log, parts.metric, epochs, "Epoch")
+        self._row_at = -math.inf
 
     def free_batches(self, step: int) -> int:
         """Return how many batches may pass before the one that a sheet is made of; 0 where that is the next."""
@@ -74,6 +74,17 @@ class Observer:
             Training rows in a random order; the first `SHEET_ROWS` of them pass through the network.
         """
         started = time.perf_counter()
+        self._make_sheet(epoch, values, rows)
+        self._budget.made(self._parts.model.state.step, started, time.perf_counter())
+
+    def end(self, epoch: float, values: Mapping[str, Any]) -> None:
+        """Make a sheet of the weights as they are at the end; they are not compared with any before."""
+        latest = self._host.sheets.latest
+        step = self._parts.model.state.step
+        if self._budget.every is not None and step and (latest is None or latest.step < step):
+            self._make_sheet(epoch, values, np.arange(min(SHEET_ROWS, len(self._parts.X))))
+
+    def _make_sheet(self, epoch: float, values: Mapping[str, Any], rows: NDArray[np.int64]) -> None:
         parts, state = self._parts, self._parts.model.state
         inputs = torch.from_numpy(parts.X[rows[:SHEET_ROWS]]).to(parts.device)
         stuck = stuck_shares(collect_activations(parts.model.module, inputs), len(self._layout.names))
@@ -90,7 +101,6 @@ class Observer:
         self._host.sheets.add(made)
         self._tell(self._doctor.sheet(made, values), epoch)
         self._before = None
-        self._budget.made(state.step, started, time.perf_counter())
 
     def row(self, row: Mapping[str, float], values: Mapping[str, Any]) -> None:
         """Look at a history row, where the last look is long enough ago."""
@@ -98,10 +108,7 @@ class Observer:
         if started < self._row_at and row["epoch"] < self._epochs:
             return
         self._tell(self._doctor.row(row, values), row["epoch"])
-        if started >= self._line_at or row["epoch"] >= self._epochs:
-            self._line_at = started + LINE_SECONDS
-            step = self._parts.model.state.step
-            self._host.log.append("training", self._line(row), epoch=row["epoch"], step=step)
+        self._lines.row(row, self._parts.model.state.step)
         ended = time.perf_counter()
         self._row_at = ended + (ended - started) / SHARE
 
@@ -122,14 +129,6 @@ class Observer:
             self._host.log.append(
                 item.level, item.message, epoch=epoch, step=step, advice=item.advice, kind=item.kind
             )
-
-    def _line(self, row: Mapping[str, float]) -> str:
-        metric = self._parts.metric
-        parts = [f"loss {row['train_loss']:.4g}"]
-        if math.isfinite(row["val_loss"]):
-            parts.append(f"validation loss {row['val_loss']:.4g}")
-            parts.append(f"validation {metric.replace('_', ' ')} {row[f'val_{metric}']:.4g}")
-        return f"Epoch {row['epoch']:.0f} of {self._epochs}: {', '.join(parts)}."
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.float32]:

@@ -91,6 +91,10 @@ class TorchLoop:
 
     def run(self) -> None:
         """Train all epochs, or until patience is over."""
+        self._run()
+        self.observer.end(self._position, self.values)
+
+    def _run(self) -> None:
         while self.epoch < self.values["epochs"]:
             # a new batch size may ask for another path or number of threads; the choice holds for whole epochs
             with devices.limit_threads(self.parts.device, self._choice.threads):
@@ -312,6 +316,7 @@ class TorchLoop:
             f"The memory did not suffice for the {self._path.name} path's buffers; the general path goes on."
         )
         self._choice = Choice("general", self._choice.threads, "The memory did not suffice.")
+        self._chosen_for = self.values["batch_size"]
         self._path = make_path(self._choice, self.parts, self.settings, self.values, self._warn)
 
     def _tell_memory(self, resumed: bool) -> None:

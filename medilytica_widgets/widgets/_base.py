@@ -253,6 +253,11 @@ class BaseWidget(anywidget.AnyWidget):
         if not self._closed and not self._headless:
             PUMP.mark(self)
 
+    def mark_later(self, seconds: float) -> None:
+        """Ask for a `flush` after so many seconds: for what no signal tells of, or not to send too often."""
+        if not self._closed and not self._headless:
+            PUMP.mark(self, seconds)
+
     def flush(self) -> None:
         """Send what is new, on the pump's thread; a failure is shown beside the widget."""
         if self._closed:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
 from ._base import BaseWidget
 
 if TYPE_CHECKING:
@@ -24,8 +25,63 @@ def unit_of(algorithm: Any) -> str:
     return "tree" if staged == "n_estimators" else "iteration" if staged == "callback" else "epoch"
 
 
+def source_of(owner: BaseWidget, given: Any) -> Experiment | Run:
+    """Return what a widget was given to follow: an Experiment, of which it shows the latest run, or one Run.
+
+    Raises
+    ------
+    InputError
+        Says what came and what to make of it.
+    """
+    from ..experiment import Experiment
+    from ..run import Run
+
+    if isinstance(given, (Experiment, Run)):
+        return given
+    name, kind = type(owner).__name__, type(given).__name__
+    raise InputError(
+        f"{name} follows an Experiment or a Run; a {kind} came. Give it one of both: mw.{name}(mw.Experiment(data))."
+    )
+
+
 class FollowsRuns(BaseWidget):
     """Root of the widgets that show the latest run."""
+
+    source: Experiment | Run
+    """What `shown_run` and `run_of` look into; set by the widgets that take either."""
+
+    @property
+    def shown_run(self) -> Run | None:
+        """The run that the source shows: itself, or the latest one; None before the first."""
+        from ..run import Run
+
+        return self.source if isinstance(self.source, Run) else self.source.run
+
+    def run_of(self, run_id: str) -> Run | None:
+        """Return the run of this id; None where the source has none such."""
+        from ..run import Run
+
+        runs = [self.source] if isinstance(self.source, Run) else self.source.runs
+        return next((run for run in runs if run.id == run_id), None)
+
+    def follow_source(self, source: Experiment | Run, signals: Sequence[str] = ("status_changed",)) -> None:
+        """As `follow_runs`, of an experiment; or be marked by these signals of one run.
+
+        In a headless run, what was shown is brought up to date when a run ends.
+        """
+        from ..run import Run
+
+        if not isinstance(source, Run):
+            self.follow_runs(source, signals)
+            self.follow(source.run_ended, self.refresh_static)
+            return
+        for name in signals:
+            self.follow(getattr(source, name), self.run_advanced)
+        self.follow(source.status_changed, self._refresh_at_end)
+
+    def _refresh_at_end(self, status: str) -> None:
+        if status in ENDED:
+            self.refresh_static()
 
     def follow_runs(self, experiment: Experiment, signals: Sequence[str] = ("status_changed",)) -> None:
         """Be marked by these signals of the latest run, from now on; earlier runs are let go.

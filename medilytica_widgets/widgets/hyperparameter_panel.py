@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
 from .. import algorithms
-from ..report import card, format_value, key_values, section
+from ..report import card, format_value, grid, key_values, section
 from ._base import BaseWidget, experiment_of, serves
 
 if TYPE_CHECKING:
     from ..experiment import Experiment
+    from ..parameters import Parameter
 
 
 class HyperparameterPanel(BaseWidget):
@@ -28,6 +30,7 @@ class HyperparameterPanel(BaseWidget):
     algorithm = traitlets.Dict(help="Id and name of the chosen algorithm").tag(sync=True)
     form: traitlets.List[Any] = traitlets.List(help="The algorithm's parameter table").tag(sync=True)
     values = traitlets.Dict(help="Every hyperparameter's value, by id").tag(sync=True)
+    task = traitlets.Unicode(help="The experiment's task: some parameters have a meaning for one only").tag(sync=True)
     pending: traitlets.List[Any] = traitlets.List(help="What was edited and counts only from the next run").tag(
         sync=True
     )
@@ -54,6 +57,7 @@ class HyperparameterPanel(BaseWidget):
             pending = experiment.pending()
             self.algorithm = {"id": chosen.id, "name": chosen.name}
             self.form = table.to_json()
+            self.task = experiment.task
             self.values = chosen.validate(spec.hyperparameters)
             # a live change is on its way to the run until its mark comes; it never waits for the next run
             self.pending = sorted(
@@ -84,15 +88,26 @@ class HyperparameterPanel(BaseWidget):
         self.update_view()
 
     def static_html(self) -> str:
-        """Return the values as a table; what departs from its default says what that is."""
+        """Return the values as tables, one a group; what departs from its default says what that is."""
         experiment = self.experiment
-        rows = {}
+        values, task = experiment.hyperparameters, experiment.task
+        groups: dict[str, dict[str, str]] = {}
         for parameter in experiment.algorithm.parameters.parameters:
-            value = experiment.hyperparameters[parameter.id]
+            value = values[parameter.id]
+            if value == parameter.default and not _applies(parameter, values, task):
+                continue
             label = parameter.label or parameter.id.replace("_", " ")
             departs = f" (default {_shown(parameter.default)})" if value != parameter.default else ""
-            rows[label] = f"{_shown(value)}{departs}"
-        return section("Hyperparameters", card(experiment.algorithm.name, key_values(rows)))
+            groups.setdefault(parameter.group, {})[label] = f"{_shown(value)}{departs}"
+        cards = [card(group, key_values(rows)) for group, rows in groups.items() if group]
+        return section("Hyperparameters", card(experiment.algorithm.name, key_values(groups.get("", {}))), grid(*cards))
+
+
+def _applies(parameter: Parameter, values: Mapping[str, Any], task: str) -> bool:
+    """Whether a parameter has an effect; the form leaves it out otherwise, unless it was changed."""
+    if parameter.tasks and task not in parameter.tasks:
+        return False
+    return parameter.only_if is None or values[parameter.only_if[0]] == parameter.only_if[1]
 
 
 def _shown(value: Any) -> str:

@@ -121,6 +121,7 @@ def run_state(experiment: Experiment) -> dict[str, Any] | None:
         "samples_per_second": _rounded(progress.get("samples_per_second"), 2),
         "remaining_seconds": _rounded(progress.get("remaining_seconds"), 2) if running else None,
         "device": _device(str(progress.get("device") or "")),
+        "path": run.path,
         "error": error.message if error is not None else None,
         "remedy": remedy(experiment, run) if error is not None else None,
     }

@@ -17,6 +17,8 @@ from .layer_builder import LayerBuilder
 from .metric_plots import MetricPlots
 from .performance_dashboard import PerformanceDashboard
 from .run_controls import RunControls
+from .training_log import TrainingLog
+from .weight_sheet import WeightSheet
 
 if TYPE_CHECKING:
     from ..experiment import Experiment
@@ -57,6 +59,8 @@ class Workbench(BaseWidget):
             "curves": MetricPlots(experiment),
             "performance": PerformanceDashboard(experiment),
             "rows": DataGrid(experiment.data),
+            "weights": WeightSheet(experiment),
+            "log": TrainingLog(experiment),
         }
         data = experiment.data
         self.data = {
@@ -100,6 +104,6 @@ class Workbench(BaseWidget):
 
     def static_html(self) -> str:
         """Return all parts one under the other, as a report shows them."""
-        order = ("controls", "rows", "layers", "hyperparameters", "boundary", "curves", "performance")
+        order = ("controls", "rows", "layers", "hyperparameters", "boundary", "curves", "performance", "weights", "log")
         parts = [self._children[name].static_html() for name in order]
         return section(self.experiment.name, *parts)

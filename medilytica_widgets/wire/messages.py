@@ -62,6 +62,23 @@ class CurveRead(TypedDict):
     cursor: int
 
 
+class LogRead(TypedDict):
+    """The lines of a run's log from ``cursor`` on, as many as one message holds; it says where to go on."""
+
+    run: str
+    cursor: int
+
+
+class SheetRead(TypedDict):
+    """The latest weight sheet of a run, and the course of some of its columns from sheet ``cursor`` on.
+
+    Sheets are sent to everyone for a minute after somebody asked.
+    """
+
+    run: str
+    cursor: int
+
+
 class BoundaryReady(TypedDict):
     """The view has painted frame ``frame`` and can take another; -1 when it has none yet."""
 
@@ -149,6 +166,8 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "cancel": ("read", Cancel),
     "grid.rows": ("read", GridRows),
     "curve.read": ("read", CurveRead),
+    "log.read": ("read", LogRead),
+    "sheet.read": ("read", SheetRead),
     "boundary.ready": ("read", BoundaryReady),
     "code.read": ("read", Nothing),
     "predict.row": ("read", PredictRow),
@@ -168,7 +187,7 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
 }
 """What a browser may ask for: the access it needs and the body's type."""
 
-EVENTS = ("curve.rows", "boundary.frame")
+EVENTS = ("curve.rows", "log.lines", "sheet.values", "boundary.frame")
 """What the kernel says to everyone without being asked."""
 
 ANSWERS = ("result", "error", "progress", "cancelled")

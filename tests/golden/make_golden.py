@@ -26,6 +26,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "state": 2,
     },
     "curve.read": {"run": "run-1", "cursor": 0},
+    "log.read": {"run": "run-1", "cursor": 120},
+    "sheet.read": {"run": "run-1", "cursor": 0},
     "boundary.ready": {"frame": -1},
     "code.read": {},
     "predict.row": {"values": {"age": 63, "sex": "m", "trestbps": None}},

@@ -416,6 +416,34 @@ def test_the_pumps_thread_ends_when_nothing_is_marked_and_starts_again() -> None
         assert not thread.is_alive()
 
 
+def test_a_later_look_comes_later_and_the_first_of_several_counts() -> None:
+    pump, widget = Pump(idle_seconds=0.05), Recorder()
+    asked = time.monotonic()
+    pump.mark(widget, after=30.0)
+    pump.mark(widget, after=0.3)
+    assert widget.flushed.wait(10)
+    assert 0.3 <= time.monotonic() - asked < 20
+
+
+def test_the_pump_waits_for_a_later_look_beyond_its_idle_time() -> None:
+    pump, widget = Pump(idle_seconds=0.01), Recorder()
+    pump.mark(widget, after=0.3)
+    thread = pump._thread
+    assert widget.flushed.wait(10)
+    assert thread is not None
+    thread.join(10)
+    assert pump._thread is None
+
+
+def test_a_later_look_keeps_no_widget_alive() -> None:
+    pump, widget = Pump(idle_seconds=0.01), Recorder()
+    pump.mark(widget, after=30.0)
+    gone = weakref.ref(widget)
+    del widget
+    gc.collect()
+    assert gone() is None
+
+
 def test_the_pump_keeps_no_widget_alive() -> None:
     pump, widget = Pump(idle_seconds=30), Recorder()
     flushed, gone = widget.flushed, weakref.ref(widget)

@@ -138,3 +138,23 @@ def test_the_static_form_names_what_departs_from_the_default(headless: Any, expe
     assert "Multilayer perceptron" in markup
     assert "off" in markup
     assert headless.comms == []
+
+
+def test_it_says_which_task_the_table_is_read_for(browser: Any, experiment: Experiment) -> None:
+    assert HyperparameterPanel(experiment).task == "classification"
+    assert HyperparameterPanel(Experiment(load_dataset("diabetes"))).task == "regression"
+
+
+def test_the_static_form_leaves_out_what_has_no_effect(headless: Any, experiment: Experiment) -> None:
+    panel = HyperparameterPanel(experiment)
+    assert "Against overfitting" in panel.static_html()
+    assert "momentum" not in panel.static_html()
+    experiment.set("optimizer", "sgd")
+    assert "momentum" in panel.static_html()
+    experiment.set("momentum", 0.5)
+    experiment.set("optimizer", "adam")
+    assert "0.5 (default 0.9)" in panel.static_html()
+    assert "Nesterov" not in panel.static_html()
+    regression = HyperparameterPanel(Experiment(load_dataset("diabetes")))
+    assert "class weight" in panel.static_html()
+    assert "class weight" not in regression.static_html()

@@ -91,6 +91,16 @@ def test_without_a_run_a_command_says_what_to_do(browser: Any, controls: RunCont
     assert "Press Train" in answer["body"]["message"]
 
 
+def test_it_says_what_carries_out_the_steps_and_where(browser: Any) -> None:
+    experiment = mw.Experiment(mw.load_dataset("iris"), hyperparameters={"epochs": 2})
+    controls = RunControls(experiment)
+    run = experiment.train(wait=True)
+    browser.until(lambda: shows(controls, "finished"))
+    assert controls.run["path"] == run.path != ""
+    assert controls.run["device"] == "CPU"
+    experiment.close()
+
+
 def test_an_unknown_command_names_the_nearest(browser: Any, controls: RunControls) -> None:
     answer, _ = browser.ask(controls, "run.command", {"command": "strat"})
     assert "'start'" in answer["body"]["message"]

@@ -8,6 +8,8 @@ import layerBuilder from "./layer_builder.css";
 import metricPlots from "./metric_plots.css";
 import performanceDashboard from "./performance_dashboard.css";
 import runControls from "./run_controls.css";
+import trainingLog from "./training_log.css";
+import weightSheet from "./weight_sheet.css";
 import workbench from "./workbench.css";
 
 export default [
@@ -20,5 +22,7 @@ export default [
   metricPlots,
   performanceDashboard,
   runControls,
+  trainingLog,
+  weightSheet,
   workbench,
 ].join("\n");

@@ -216,6 +216,8 @@ export interface FieldProps {
   reset?: () => void;
   clear?: number;
   lenient?: boolean;
+  /** Called when what stands in the field becomes wrong or right again. */
+  onWrong?: (wrong: boolean) => void;
 }
 
 /** Label, control and, under them, what is wrong and what would be right. */
@@ -228,6 +230,8 @@ export function ParameterField(props: FieldProps) {
   const lastOn = useRef<number | null>(null);
   if (typeof shown === "number") lastOn.current = shown;
   useLayoutEffect(() => setProblem(null), [props.clear]);
+  useLayoutEffect(() => props.onWrong?.(problem !== null), [problem !== null]);
+  useLayoutEffect(() => () => props.onWrong?.(false), []);
 
   const set = (value: Scalar): void => {
     setProblem(null);

@@ -29,6 +29,12 @@ const GLYPHS = {
   warning: (
     <path fill-rule="evenodd" d="M8 1.5l7 12.5H1zM7.2 6v4.2h1.6V6zm0 5.2v1.6h1.6v-1.6z" />
   ),
+  info: <path fill-rule="evenodd" d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm-.9 3.2h1.8V6H7.1zm0 3h1.8v4.6H7.1z" />,
+  error: (
+    <path fill-rule="evenodd" d="M5 1h6l4 4v6l-4 4H5l-4-4V5zm.6 3.4L4.4 5.6 6.8 8l-2.4 2.4 1.2 1.2L8 9.2l2.4 2.4 1.2-1.2L9.2 8l2.4-2.4-1.2-1.2L8 6.8z" />
+  ),
+  progress: line("M2.5 3v10.5H14M5 10.5l3-3 2 1.5 3.5-4.5"),
+  save: line("M8 2.5v7.5M4.5 7L8 10.5 11.5 7M2.5 13.5h11"),
   "open-in-tab": line("M7 3H3v10h10V9M9.5 2.5h4v4M13.5 2.5L7.5 8.5"),
 } as const;
 

@@ -16,6 +16,12 @@ export interface Parameter {
   label: string;
   live: boolean;
   optional: boolean;
+  /** The heading under which it is folded away; empty for what is always in sight. */
+  group?: string;
+  /** The tasks for which it has a meaning; empty for all. */
+  tasks?: string[];
+  /** The id of a choice and the value at which this has an effect. */
+  only_if?: [string, string] | null;
 }
 
 /** What was typed, judged: a value, or the sentence that says what is wrong and the nearest value allowed. */

@@ -9,6 +9,8 @@ import { LayerBuilder } from "./layer_builder";
 import { MetricPlots } from "./metric_plots";
 import { PerformanceDashboard } from "./performance_dashboard";
 import { RunControls } from "./run_controls";
+import { TrainingLog } from "./training_log";
+import { WeightSheet } from "./weight_sheet";
 import { Workbench } from "./workbench";
 
 export const REGISTRY: Record<string, ComponentType<WidgetProps>> = {
@@ -20,5 +22,7 @@ export const REGISTRY: Record<string, ComponentType<WidgetProps>> = {
   MetricPlots,
   PerformanceDashboard,
   RunControls,
+  TrainingLog,
+  WeightSheet,
   Workbench,
 };

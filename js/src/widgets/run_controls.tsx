@@ -23,6 +23,8 @@ export interface RunState {
   samples_per_second: number | null;
   remaining_seconds: number | null;
   device: string;
+  /** What carries out the steps: "compiled", "general", "staged", …; empty before the start. */
+  path: string;
   error: string | null;
   remedy: Remedy | null;
 }
@@ -182,13 +184,15 @@ function foot(run: RunState | null, reason: string, id: string) {
   }
   if (!run) return <span>Nothing has been trained yet.</span>;
   const parts: string[] = [];
-  if (run.samples_per_second) parts.push(`${rate(run.samples_per_second)} rows/s`);
+  const speed = run.samples_per_second ? `${rate(run.samples_per_second)} rows/s` : "";
+  const how = [run.path && `${run.path} path`, run.device && `on ${run.device}`].filter(Boolean).join(" ");
   if (run.status === "running" && run.remaining_seconds !== null) {
     parts.push(`${duration(run.remaining_seconds)} left`);
   }
   if (run.device) parts.push(run.device);
   return (
     <>
+      {speed && <span title={how ? `Trained by the ${how}` : undefined}>{speed}</span>}
       {parts.map((part) => (
         <span>{part}</span>
       ))}

@@ -13,6 +13,8 @@ import { LayerBuilder } from "./layer_builder";
 import { MetricPlots } from "./metric_plots";
 import { MetricTiles, PerformanceDashboard } from "./performance_dashboard";
 import { RunControls } from "./run_controls";
+import { TrainingLog, type LogRun } from "./training_log";
+import { WeightSheet } from "./weight_sheet";
 
 interface Column {
   name: string;
@@ -50,7 +52,9 @@ type PartName =
   | "boundary"
   | "curves"
   | "performance"
-  | "rows";
+  | "rows"
+  | "weights"
+  | "log";
 
 const COLUMNS_SHOWN = 7;
 const thousands = (value: number): string => value.toLocaleString("en").replace(/,/g, "\u202f");
@@ -205,11 +209,23 @@ function ActivityCard({ ctx }: { ctx: Context }) {
   );
 }
 
-const TABS = ["Curves", "Performance", "Rows"] as const;
+const TABS = ["Curves", "Performance", "Rows", "Weights", "Log"] as const;
 type Tab = (typeof TABS)[number];
+
+/** How many warnings and errors of the latest run nobody has looked at here; while the log is open, none. */
+function useUnread(ctx: Context, log: Context | undefined, open: boolean): number {
+  const run = log?.trait<LogRun | null>("run").value ?? null;
+  const read = keep<{ run: string; count: number }>(`${ctx.id}:log-read`, { run: "", count: 0 });
+  useEffect(() => {
+    if (open && run) read.value = { run: run.id, count: run.warnings };
+  }, [open, run?.id, run?.warnings]);
+  if (!run || open) return 0;
+  return Math.max(0, run.warnings - (read.value.run === run.id ? read.value.count : 0));
+}
 
 function Answers({ ctx, parts }: { ctx: Context; parts: Partial<Record<PartName, Context>> }) {
   const tab = keep<Tab>(`${ctx.id}:tab`, "Curves");
+  const unread = useUnread(ctx, parts.log, tab.value === "Log");
   const move = (event: KeyboardEvent): void => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!step) return;
@@ -232,6 +248,12 @@ function Answers({ ctx, parts }: { ctx: Context; parts: Partial<Record<PartName,
             onClick={() => (tab.value = name)}
           >
             {name}
+            {name === "Log" && unread > 0 && (
+              <span class="mw-wb-unread" title={`${unread} new ${unread === 1 ? "warning" : "warnings"}`}>
+                <Icon name="warning" /> {unread}
+                <span class="mw-sr"> new {unread === 1 ? "warning" : "warnings"}</span>
+              </span>
+            )}
           </button>
         ))}
       </div>
@@ -244,6 +266,8 @@ function Answers({ ctx, parts }: { ctx: Context; parts: Partial<Record<PartName,
         )}
         {tab.value === "Performance" && <Part of={parts.performance} view={PerformanceDashboard} height={260} />}
         {tab.value === "Rows" && <Part of={parts.rows} view={DataGrid} height={360} />}
+        {tab.value === "Weights" && <Part of={parts.weights} view={WeightSheet} height={300} />}
+        {tab.value === "Log" && <Part of={parts.log} view={TrainingLog} height={380} />}
       </div>
     </section>
   );

@@ -30,6 +30,8 @@ export interface RequestBodies {
     state: number;
   };
   "curve.read": { run: string; cursor: number };
+  "log.read": { run: string; cursor: number };
+  "sheet.read": { run: string; cursor: number };
   "boundary.ready": { frame: number };
   "code.read": Record<string, never>;
   "predict.row": { values: Record<string, Scalar> };
@@ -55,6 +57,8 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   cancel: "read",
   "grid.rows": "read",
   "curve.read": "read",
+  "log.read": "read",
+  "sheet.read": "read",
   "boundary.ready": "read",
   "code.read": "read",
   "predict.row": "read",
@@ -76,10 +80,42 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
 /** Body of every event the kernel sends to all browsers. */
 export interface EventBodies {
   "curve.rows": { run: string; cursor: number; marks: Mark[] };
+  "log.lines": { run: string; cursor: number; next: number; entries: LogLine[] };
+  "sheet.values": SheetNews;
   "boundary.frame": Record<string, unknown>;
 }
 
 export type EventKind = keyof EventBodies;
+
+/** A line of a run's log; `LogEntry` of `medilytica_widgets/engine/log.py`. */
+export interface LogLine {
+  number: number;
+  /** Seconds since 1970. */
+  time: number;
+  level: "info" | "warning" | "error" | "training";
+  epoch: number;
+  step: number;
+  message: string;
+  advice: string;
+}
+
+/** What is to be said of one cell of a weight sheet. */
+export interface CellRemark {
+  row: number;
+  column: string;
+  level: "warning" | "note";
+  words: string;
+}
+
+/** A weight sheet's place in its run; its values come as an array beside it. */
+export interface SheetNews {
+  run: string;
+  /** Sheets of the run so far. */
+  count: number;
+  epoch: number;
+  step: number;
+  remarks: CellRemark[];
+}
 
 /** A change that a person made while a run was training. */
 export interface Mark {
