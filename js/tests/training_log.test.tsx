@@ -90,7 +90,6 @@ describe("what is shown", () => {
   });
 
   test("a run without lines says why, in words", async () => {
-    shown.close();
     expect((await open(new Kernel([], { status: "finished" }))).textContent).toContain("This run has no log.");
   });
 

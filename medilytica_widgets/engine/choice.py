@@ -36,11 +36,12 @@ CLEAR = 1.5
 MARGIN = 1.2
 """How much faster another path must be than the compiled one, and many threads than one."""
 
-PROBE_SECONDS = 0.01
+PROBE_SECONDS = 0.03
 """After this time no measurement is repeated."""
 
-PROBE_FLOPS = 4e7
-"""Floating-point operations of one timed product at the most (with 32 rows or more): some 0.4 ms of a core."""
+PROBE_FLOPS = 1.4e8
+"""Floating-point operations of one timed product at the most (with 32 rows or more): some 1.5 ms of a core. With
+fewer, several threads look slower than they are."""
 
 WIDE = 128 * 128
 """Weights of the largest layer from which on several threads are considered: with smaller ones a step has many short

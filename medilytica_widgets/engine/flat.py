@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .held import copied, finite
 from .stepping import SLOTS, FlatState
 
 
@@ -72,9 +73,8 @@ class FlatModel:
     def copy(self) -> Weights:
         """Return the weights and buffers as they are, copied."""
         flat = self.state.weights
-        # numpy copies without giving up the interpreter's lock, which a busy main thread would keep for 5 ms
-        copied = torch.from_numpy(flat.numpy().copy()) if self.on_cpu else flat.clone()
-        return Weights(copied, self.spans, {name: b.detach().clone() for name, b in self.buffers.items()})
+        own = torch.from_numpy(copied(flat.numpy())) if self.on_cpu else flat.clone()
+        return Weights(own, self.spans, {name: b.detach().clone() for name, b in self.buffers.items()})
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Put values into the parameters and buffers, by name."""
@@ -100,7 +100,5 @@ class Weights:
     def finite(self) -> bool:
         """Whether every value is a number."""
         flat = self.flat
-        import numpy as np
-
-        sound = bool(np.isfinite(flat.numpy()).all()) if flat.device.type == "cpu" else bool(flat.isfinite().all())
+        sound = finite(flat.numpy()) if flat.device.type == "cpu" else bool(flat.isfinite().all())
         return sound and all(bool(b.isfinite().all()) for b in self.buffers.values() if b.is_floating_point())

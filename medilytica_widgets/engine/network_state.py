@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError
 from .checkpoints import TrainingState
 from .flat import Weights
+from .held import copied
 from .stepping import Totals
 from .torch_model import TorchPredictor
 
@@ -151,8 +152,7 @@ def predictor_of(job: Job, saved: TrainingState, *, best: bool = True) -> TorchP
 
 
 def _copy(tensor: torch.Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().cpu().numpy()
-    return array.copy()
+    return copied(tensor.detach().cpu().contiguous().numpy())
 
 
 def _load(tensor: torch.Tensor, saved: NDArray[Any]) -> None:

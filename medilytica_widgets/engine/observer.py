@@ -23,8 +23,8 @@ from .weight_sheet import Budget, Layout, sheet
 
 SHEET_ROWS = 256
 """Rows that pass through the network to find stuck units."""
-SHARE = 0.01
-"""The part of the time that looking at history rows may take; sheets have a budget of their own."""
+SHARE = 0.005
+"""The part of the time that sheets may take, and looking at history rows too."""
 
 
 class Observer:
@@ -43,7 +43,7 @@ class Observer:
         self._host, self._parts, self._epochs = host, parts, epochs
         job, spans = parts.job, parts.model.spans
         self._layout = Layout([span.name for span in spans], [span.shape for span in spans])
-        self._budget = Budget(host.sheet_every, parts.model.state.step)
+        self._budget = Budget(host.sheet_every, parts.model.state.step, share=SHARE)
         self._before: NDArray[np.float32] | None = None
         objective = parts.objective
         prior = prior_loss(parts.y, objective.n_classes, objective.class_weights, objective.label_smoothing)

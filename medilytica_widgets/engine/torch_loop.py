@@ -28,7 +28,7 @@ from .torch_model import TorchPredictor
 
 CHUNK_SECONDS = 0.02
 """How long the loop runs before it looks at its mailbox."""
-COMPILED_CHUNK_SECONDS = 0.04
+COMPILED_CHUNK_SECONDS = 0.045
 """The same for the compiled path: between two chunks a busy main thread holds it up for some 5 ms."""
 LARGEST_CHUNK = 4096
 """Batches between two looks into the mailbox, at the most."""
@@ -76,6 +76,8 @@ class TorchLoop:
         self._chunk = 1
         # of the last whole epoch: seconds of training and of validation
         self._pace: tuple[float, float] | None = None
+        self._paced_for = 0
+        self._steady: NDArray[np.float64] = np.zeros(0)
 
     @property
     def path(self) -> str:
@@ -153,7 +155,7 @@ class TorchLoop:
         row = self._row(self.sums, self.seconds)
         started = time.perf_counter()
         row |= self._validate()
-        self._pace = (self.seconds, time.perf_counter() - started)
+        self._keep_pace(self.seconds, time.perf_counter() - started)
         self._order, self.done, self.seconds, self.sums = None, 0, 0.0, Totals(0, 0, 0.0, 0.0)
         self.order_state = self.parts.order_generator.get_state()
         self.epoch += 1
@@ -202,7 +204,7 @@ class TorchLoop:
         assert self._pace is not None  # _whole_epochs asks for it
         # one clock around all of them: training has the share it had in the epoch that was measured apart
         seconds = elapsed / len(found) * self._pace[0] / sum(self._pace)
-        self._pace = (seconds, elapsed / len(found) - seconds)
+        self._keep_pace(seconds, elapsed / len(found) - seconds)
         self.order_state = self.parts.order_generator.get_state()
         for k, (loss, hits, rows, val_loss, val_hits) in enumerate(found.tolist()):
             for what, value in (("loss", loss), ("validation loss", val_loss)):
@@ -263,7 +265,9 @@ class TorchLoop:
         base = self.values["learning_rate"] * self.plateau.factor
         name, warmup = self.values["schedule"], float(self.values.get("warmup") or 0.0)
         if name in ("constant", "plateau") and not warmup:
-            return np.full(batches, base)
+            if len(self._steady) < batches or self._steady[0] != base:
+                self._steady = np.full(max(batches, LARGEST_CHUNK), base)
+            return self._steady[:batches]
         first = self.done if epoch is None else 0
         starts = np.minimum((first + self.settings.batch_size * np.arange(batches)) / self._n, 1.0)
         at = self.epoch if epoch is None else epoch
@@ -330,6 +334,11 @@ class TorchLoop:
                 f"A batch of {self.settings.batch_size} rows would not fit into memory; it goes through in parts of "
                 f"{rows} rows whose gradients are added up. The result is the same."
             )
+
+    def _keep_pace(self, training: float, validation: float) -> None:
+        """Note how long an epoch took, where it was the fastest: others had to wait for the interpreter's lock."""
+        if self._pace is None or training + validation < sum(self._pace) or self._paced_for != self.settings.batch_size:
+            self._pace, self._paced_for = (training, validation), self.settings.batch_size
 
     def _warn(self, sentence: str) -> None:
         self._host.note(sentence)

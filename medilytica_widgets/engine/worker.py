@@ -19,6 +19,7 @@ from ..errors import CheckpointError, MedilyticaError
 from .checkpoints import TrainingState
 from .clock import Clock
 from .failures import explain
+from .held import finite
 from .job import Job
 from .keeper import Keeper, Keeping
 from .log import Level, TrainingLog
@@ -293,7 +294,7 @@ class Worker:
             return
         state = self._state(status)
         # weights that are no numbers are worth less than the checkpoint before them
-        if state is not None and np.isfinite(state.tensors.get("weights", np.zeros(0))).all():
+        if state is not None and finite(state.tensors.get("weights", np.zeros(0))):
             self._keeper.put_checkpoint(state)
 
     def _state(self, status: Status, history: bool = True) -> TrainingState | None:

@@ -278,7 +278,7 @@ def test_one_more_point_on_a_long_curve_is_cheap(open_notebook: OpenNotebook) ->
     train = """
 import threading
 import medilytica_widgets as mw
-exp = mw.Experiment(mw.load_dataset("moons"), layers=[mw.Layer("linear", units=2)],
+exp = mw.Experiment(mw.load_dataset("moons"), layers=[mw.Layer("linear", units=2), mw.Layer("layer_norm")],
                     hyperparameters={"epochs": 1000000, "batch_size": 65536})
 run = exp.train()
 while len(run.telemetry) < 10000:
@@ -287,7 +287,8 @@ run.pause()
 while run.status != "paused":
     threading.Event().wait(0.01)
 """
-    # one row a batch: an epoch then takes longer than two updates are apart, so that points come one by one
+    # one row a batch, on a network that no fast path serves: an epoch then takes longer than two updates are apart,
+    # so that points come one by one
     slowly = "exp.set('batch_size', 1); run.resume()"
     notebook = open_notebook([train, "mw.MetricPlots(exp)", slowly])
     notebook.run(0)

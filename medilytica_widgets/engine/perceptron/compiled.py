@@ -111,7 +111,7 @@ class CompiledPath:
         if settings is not self._settings:
             self._apply(settings)
         ordered = self._ordered(order)
-        rates = np.array(rates, np.float64)
+        rates = np.ascontiguousarray(rates, np.float64)
         batches = min(batches, len(rates))
         n, done, at = len(ordered), start, 0
         sums, state = self._sums, self._state
