@@ -77,8 +77,8 @@ def resolve(row: Mapping[str, Any], alive: Callable[[int | None, float | None], 
     """Return what of a record changes in the light of which processes live.
 
     A run of another machine stays as it is, and so does one whose process lives. Otherwise the status file of
-    its folder decides, if the same process wrote it or if it is newer than the record; without one the run is
-    `INTERRUPTED`.
+    its folder decides, if the process that it names lives, if the record's process wrote it, or if it is newer than
+    the record; without one the run is `INTERRUPTED`.
 
     Parameters
     ----------
@@ -97,13 +97,15 @@ def resolve(row: Mapping[str, Any], alive: Callable[[int | None, float | None], 
     if alive(row["pid"], row["process_started"]):
         return {}
     told = read_status(Path(row["folder"]) if row["folder"] else run_folder(row["id"]))
-    if not told or not _speaks_of(told, row):
+    # a process that lives speaks for itself, even if the record was written a moment after its last word
+    lives = bool(told) and told["status"] in LIVE and alive(_number(told.get("pid")), told.get("process_started"))
+    if not told or not (lives or _speaks_of(told, row)):
         return {"status": INTERRUPTED}
     changes: dict[str, Any] = {"status": told["status"]}
     if told["status"] in ENDED:
         changes["ended"] = row["ended"] or _moment(told.get("updated"))
         changes["error"] = str(told["error"]) if told.get("error") else row.get("error")
-    elif not alive(_number(told.get("pid")), told.get("process_started")):
+    elif not lives:
         changes["status"] = INTERRUPTED
     epoch = told.get("epoch")
     if isinstance(epoch, (int, float)) and not isinstance(epoch, bool) and epoch > (row["epoch"] or 0):

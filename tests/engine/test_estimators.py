@@ -148,7 +148,7 @@ def test_an_estimators_error_is_told_in_our_words(make: Make, iris: Prepared) ->
 
     trainer = make(iris, single(Broken))
     trainer.start()
-    with pytest.raises(TrainingError, match="Plain stopped at epoch 1: the matrix is singular$") as caught:
+    with pytest.raises(TrainingError, match=r"Plain stopped at epoch 1: the matrix is singular\.$") as caught:
         trainer.wait(60)
     assert isinstance(caught.value.__cause__, ValueError)
     assert trainer.status == "failed"

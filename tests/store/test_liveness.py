@@ -104,6 +104,15 @@ def test_a_detached_child_that_trains_is_alive_though_the_kernel_is_gone(
     assert (store.get(ID).status, store.get(ID).epoch) == ("interrupted", 3.0)
 
 
+def test_a_child_that_trains_is_believed_though_the_kernel_wrote_last(
+    stores: Callable[..., RunStore], gone: dict[str, Any], child: subprocess.Popen[bytes]
+) -> None:
+    store = stores()
+    tell(status="running", epoch=3, **facts_of(child), updated=time.time() - 60)
+    store.post(RunRecord(id=ID, status="running", epoch=1.0, **gone))
+    assert (store.get(ID).status, store.get(ID).epoch) == ("running", 3.0)
+
+
 def test_a_status_older_than_the_record_is_an_earlier_life(
     stores: Callable[..., RunStore], gone: dict[str, Any]
 ) -> None:
