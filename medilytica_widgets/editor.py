@@ -255,9 +255,7 @@ class SpecEditor(ABC):
         if not 0 <= index < len(self._spec.layers):
             raise ShapeError(f"There is no layer {index}; the stack has {len(self._spec.layers)}.", index)
 
-    def _replace(
-        self, part: str | None, merge: str | None = None, author: str | None = None, **fields: Any
-    ) -> None:
+    def _replace(self, part: str | None, merge: str | None = None, author: str | None = None, **fields: Any) -> None:
         """Put a changed specification in place; ``part`` None tells of every part."""
         before = self._spec
         now = time.monotonic()

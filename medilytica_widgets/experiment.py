@@ -302,9 +302,7 @@ class Experiment(SpecEditor):
         self._runs.append(run)
         run.marked.connect(lambda mark: self._note_mark(run, mark))
 
-    def _branch(
-        self, run: Run, state: TrainingState, epoch: int, changes: Mapping[str, Any], wait: bool | None
-    ) -> Run:
+    def _branch(self, run: Run, state: TrainingState, epoch: int, changes: Mapping[str, Any], wait: bool | None) -> Run:
         """Start a run that goes on where another one of this experiment was at an epoch's end."""
         before, table = run.trainer.job, run.trainer.job.algorithm.parameters
         values = before.algorithm.validate({**before.values, **state.facts["values"], **changes}, self.task)

@@ -91,6 +91,4 @@ class TrainOptions:
             raise InputError("A detached run needs a place for its files; set MEDILYTICA_HOME to a writable folder.")
         from .engine.remote import RemoteTrainer
 
-        return RemoteTrainer(
-            job, keeping, resume, self.sheet_every, self.priority, detached=self.detach, extra=facts
-        )
+        return RemoteTrainer(job, keeping, resume, self.sheet_every, self.priority, detached=self.detach, extra=facts)

@@ -255,9 +255,7 @@ def open_run(run_id: str, data: Dataset | None = None) -> Run:
     return exp._open(record, folder, found[1])
 
 
-def resume_run(
-    source: str | PathLike[str], data: Dataset | None = None, *, wait: bool | None = None
-) -> Run:
+def resume_run(source: str | PathLike[str], data: Dataset | None = None, *, wait: bool | None = None) -> Run:
     """Go on with a run that ended before its time: see `Run.resume`."""
     from .experiment import Experiment
 

@@ -280,9 +280,7 @@ def test_hostile_names_survive_store_log_checkpoint_and_resume(name: str) -> Non
     frame["kind"] = np.where(np.arange(90) % 3, word, "other")
     frame["y"] = np.where(np.arange(90) % 2, word, "other")
     data = mw.load_dataset(frame, target="y", name=word)
-    exp = mw.Experiment(
-        data, hyperparameters={"epochs": 1_000_000}, layers=SMALL, seed=1, name=word, description=word
-    )
+    exp = mw.Experiment(data, hyperparameters={"epochs": 1_000_000}, layers=SMALL, seed=1, name=word, description=word)
     run = exp.train(author=word, tags=(word, "mine"))
     run.set("learning_rate", 0.004, author=word)
     run.telemetry_advanced.connect(lambda count: run.stop() if count > 3 else None)

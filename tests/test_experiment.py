@@ -192,7 +192,9 @@ def test_ten_rounds_leave_no_threads(moons: mw.Dataset) -> None:
 
 def test_nan_loss_ends_the_run_with_advice(moons: mw.Dataset) -> None:
     experiment = mw.Experiment(
-        moons, hyperparameters={"learning_rate": 10.0, "optimizer": "sgd", "momentum": 0.99, "epochs": 500}, seed=0,
+        moons,
+        hyperparameters={"learning_rate": 10.0, "optimizer": "sgd", "momentum": 0.99, "epochs": 500},
+        seed=0,
         layers=[mw.Layer("linear", units=64, activation="identity")] * 6,
     )
     run = experiment.train()

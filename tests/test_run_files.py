@@ -167,9 +167,7 @@ def test_kill_9_of_the_kernel_loses_no_more_than_the_last_checkpoint(own_home: P
     never.wait(120)
     columns = ["train_loss", "val_loss", "val_accuracy"]
     common = min(stopped_at, len(never.history))
-    pd.testing.assert_frame_equal(
-        rest.history[columns].iloc[:common], never.history[columns].iloc[:common], rtol=1e-12
-    )
+    pd.testing.assert_frame_equal(rest.history[columns].iloc[:common], never.history[columns].iloc[:common], rtol=1e-12)
     assert mw.runs().loc[run_id, "status"] == "stopped"
 
 
@@ -270,9 +268,7 @@ def test_a_backup_comes_back_in_another_home(
     assert mw.open_run(done.id).evaluate().metrics == done.evaluate().metrics
 
 
-def test_what_cannot_be_resumed_says_why(
-    made: Callable[..., mw.Experiment], tmp_path: Path
-) -> None:
+def test_what_cannot_be_resumed_says_why(made: Callable[..., mw.Experiment], tmp_path: Path) -> None:
     run = made("moons", epochs=1_000_000).train(checkpoint_seconds=0.02)
     until(lambda: run.folder is not None and (run.folder / "checkpoint.safetensors").exists())
     with pytest.raises(StateError, match="still running"):

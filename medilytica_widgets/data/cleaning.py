@@ -27,8 +27,17 @@ _INTEGER = r"^[+-]?\d{1,18}$"
 _NOT_FINITE = r"^(?i)[+-]?(inf|infinity|nan)$"
 _LEADING_ZERO = r"^0\d+$"
 _DATE_LIKE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?$"
-_DATE_FORMATS = ("ISO8601", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d %H:%M:%S", "%d.%m.%Y %H:%M",
-                 "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M")
+_DATE_FORMATS = (
+    "ISO8601",
+    "%Y/%m/%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%Y/%m/%d %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %H:%M",
+)
 #: Numbers make up this share of a column, and are this varied, before the other cells count as missing.
 NUMERIC_SHARE = 0.9
 FEW_VALUES = 20
@@ -313,8 +322,9 @@ def as_frame(columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
 
     pandas 3 would turn it into its own string dtype, whose missing value and stored form differ.
     """
-    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype, copy=False) for name, values in columns.items()},
-                        copy=False)
+    return pd.DataFrame(
+        {name: pd.Series(values, dtype=values.dtype, copy=False) for name, values in columns.items()}, copy=False
+    )
 
 
 def labels(values: NDArray[Any], storage: Storage) -> NDArray[Any]:

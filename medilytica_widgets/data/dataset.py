@@ -262,8 +262,11 @@ class Dataset:
             digest.update(f"{name}\0{cells.values.dtype}\0".encode("utf-8", "replace"))
             values = cells.values
             if values.dtype == object:
-                digest.update(pd.util.hash_array(np.array([v if v is not None else "\0" for v in values], dtype=object),
-                                                 categorize=True).tobytes())
+                digest.update(
+                    pd.util.hash_array(
+                        np.array([v if v is not None else "\0" for v in values], dtype=object), categorize=True
+                    ).tobytes()
+                )
             else:
                 digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
@@ -288,8 +291,9 @@ class Dataset:
         for what, given in (("exclude", self.spec.exclude), ("roles", self.spec.roles)):
             for column in given:
                 if column not in self.cells:
-                    raise ColumnNotFoundError(f"{what} names {column!r}, which is not a column of the table. "
-                                              f"{hint(column, names)}")
+                    raise ColumnNotFoundError(
+                        f"{what} names {column!r}, which is not a column of the table. {hint(column, names)}"
+                    )
 
     def _with_role(self, column: Column) -> Column:
         if column.name == self.target:
@@ -318,11 +322,15 @@ class Dataset:
         if column.distinct == 1:
             only = labels(cells.values, cells.storage)
             value = next(v for v in only if v is not None)
-            raise TargetError(f"The target {self.target!r} has one class only, {value!r}. There is nothing to tell "
-                              "apart; choose another target.")
+            raise TargetError(
+                f"The target {self.target!r} has one class only, {value!r}. There is nothing to tell "
+                "apart; choose another target."
+            )
         if cells.storage == "datetime" and column.kind != "binary":
-            raise TargetError(f"The target {self.target!r} holds dates, which cannot be predicted. Turn them into "
-                              "numbers (for example days until an event) first.")
+            raise TargetError(
+                f"The target {self.target!r} holds dates, which cannot be predicted. Turn them into "
+                "numbers (for example days until an event) first."
+            )
         if cells.storage == "text":
             present = len(self) - column.missing
             if column.distinct > FEW_VALUES and column.distinct > min(MOST_CLASSES, present // 2):
@@ -353,11 +361,13 @@ def class_names(data: Dataset) -> list[str]:
         There is no target, or it has more than 1 000 values.
     """
     if data.target is None:
-        raise TargetError("The table has no target. Give one: load_dataset(source, target=\"…\").")
+        raise TargetError('The table has no target. Give one: load_dataset(source, target="…").')
     cells = data.cells[data.target]
     if data.column(data.target).distinct > MOST_CLASSES:
-        raise TargetError(f"The target {data.target!r} has {data.column(data.target).distinct:,} different values, too "
-                          "many to be classes. Predict it as a number: a regression head.")
+        raise TargetError(
+            f"The target {data.target!r} has {data.column(data.target).distinct:,} different values, too "
+            "many to be classes. Predict it as a number: a regression head."
+        )
     if cells.storage == "text":
         return sorted({str(v) for v in cells.values if v is not None})
     unique = np.unique(cells.values)
@@ -386,16 +396,20 @@ def target_of(data: Dataset, task: Task | None = None) -> tuple[NDArray[Any], ND
         There is no target, or it does not fit the task.
     """
     if data.target is None:
-        raise TargetError("The table has no target. Give one: load_dataset(source, target=\"…\").")
+        raise TargetError('The table has no target. Give one: load_dataset(source, target="…").')
     cells = data.cells[data.target]
     if (task or data.task) == "regression":
         if cells.storage != "number":
-            raise TargetError(f"The target {data.target!r} holds {'dates' if cells.storage == 'datetime' else 'text'}, "
-                              "not numbers, so regression cannot predict it. Use a classification head.")
+            raise TargetError(
+                f"The target {data.target!r} holds {'dates' if cells.storage == 'datetime' else 'text'}, "
+                "not numbers, so regression cannot predict it. Use a classification head."
+            )
         values = cells.values.astype(np.float64)
         if np.nanmax(np.abs(values)) > np.finfo(np.float32).max:
-            raise TargetError(f"The target {data.target!r} holds numbers larger than 32 bits can express. Use another "
-                              "unit, or its logarithm.")
+            raise TargetError(
+                f"The target {data.target!r} holds numbers larger than 32 bits can express. Use another "
+                "unit, or its logarithm."
+            )
         return values, ~np.isnan(values)
     index = {name: i for i, name in enumerate(class_names(data))}
     codes = np.array([index.get(word, -1) for word in labels(cells.values, cells.storage)], dtype=np.int64)

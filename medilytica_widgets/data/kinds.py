@@ -23,12 +23,16 @@ REPEATED_SHARE = 0.5
 _WIDE = 100_000
 _ORDER_ROWS = 20
 
-_NUMBER_WORDS = frozenset("id ids identifier uuid guid uid key pk row rowid rowno index idx no nr num number serial "
-                          "ssn record accession code".split())
+_NUMBER_WORDS = frozenset(
+    "id ids identifier uuid guid uid key pk row rowid rowno index idx no nr num number serial "
+    "ssn record accession code".split()
+)
 _TEXT_WORDS = _NUMBER_WORDS | frozenset("name names email mail phone url uri link address hash ticket doi isbn".split())
 # ordinary words that end in "id" or "key" without naming anything
-_NOT_IDS = frozenset("acid amid arid avid aid bid covid fluid grid humid hybrid kid lid lipid liquid mid orchid paid "
-                     "pyramid rapid rigid said solid steroid thyroid valid vivid centroid void turkey monkey".split())
+_NOT_IDS = frozenset(
+    "acid amid arid avid aid bid covid fluid grid humid hybrid kid lid lipid liquid mid orchid paid "
+    "pyramid rapid rigid said solid steroid thyroid valid vivid centroid void turkey monkey".split()
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,11 @@ def detect(name: str, cells: Cells) -> Column:
     if cells.storage == "text":
         absent = np.array([v is None for v in values], dtype=bool)
     else:
-        absent = np.isnan(values) if values.dtype.kind == "f" else (
-            np.isnat(values) if values.dtype.kind == "M" else np.zeros(len(values), dtype=bool))
+        absent = (
+            np.isnan(values)
+            if values.dtype.kind == "f"
+            else (np.isnat(values) if values.dtype.kind == "M" else np.zeros(len(values), dtype=bool))
+        )
     missing = int(absent.sum())
     present = values[~absent] if missing else values
     if not len(present):

@@ -71,23 +71,31 @@ def suspects(data: Dataset) -> list[tuple[str, str]]:
             codes = _codes(values, column.distinct)
             skill = _skill(codes, y[rows], len(data.classes))
             message = _by_value(data, column.name, codes, values, column.distinct, y[rows]) or _presence(
-                data, column.name, values, y[rows])
+                data, column.name, values, y[rows]
+            )
             if skill >= _WORTH_A_TREE and (sure := _tree(_numbers(values), y[rows], True)) >= _NEARLY_PERFECT:
-                message = (f"{column.name!r} alone tells {data.target!r} almost perfectly "
-                           f"(takes away {sure:.1%} of a guess's error).")
+                message = (
+                    f"{column.name!r} alone tells {data.target!r} almost perfectly "
+                    f"(takes away {sure:.1%} of a guess's error)."
+                )
             skills[column.name] = skill
         else:
             explained = _explained(_codes(values, column.distinct), y[rows])
             if explained >= _WORTH_A_TREE:
                 explained = _tree(_numbers(values), y[rows], False)
-            message = (f"{column.name!r} alone explains {explained:.1%} of the variance of {data.target!r}."
-                       if explained >= _NEARLY_ALL_VARIANCE else "")
+            message = (
+                f"{column.name!r} alone explains {explained:.1%} of the variance of {data.target!r}."
+                if explained >= _NEARLY_ALL_VARIANCE
+                else ""
+            )
         if message:
             found[column.name] = message
     if len(rows) >= _MANY_ROWS:
         for name in _dominant(skills, set(found)):
-            found[name] = (f"{name!r} alone tells far more about {data.target!r} than any other column "
-                           f"(takes away {skills[name]:.0%} of a guess's error).")
+            found[name] = (
+                f"{name!r} alone tells far more about {data.target!r} than any other column "
+                f"(takes away {skills[name]:.0%} of a guess's error)."
+            )
     return [(c.name, found[c.name]) for c in others if c.name in found]
 
 
@@ -189,8 +197,9 @@ def _by_value(data: Dataset, name: str, codes: Codes, values: NDArray[Any], dist
         sure = _certain(chosen, y)
         if sure is not None:
             value = labels(values[chosen][:1], storage)[0]
-            return (f"{sure[1]:.1%} of the rows with {name!r} = {value!r} have {data.target!r} = "
-                    f"{data.classes[sure[0]]!r}.")
+            return (
+                f"{sure[1]:.1%} of the rows with {name!r} = {value!r} have {data.target!r} = {data.classes[sure[0]]!r}."
+            )
     return ""
 
 
@@ -201,6 +210,7 @@ def _presence(data: Dataset, name: str, values: NDArray[Any], y: Codes) -> str:
             continue
         sure = _certain(chosen, y)
         if sure is not None:
-            return (f"{sure[1]:.1%} of the rows where {name!r} is {word} have {data.target!r} = "
-                    f"{data.classes[sure[0]]!r}.")
+            return (
+                f"{sure[1]:.1%} of the rows where {name!r} is {word} have {data.target!r} = {data.classes[sure[0]]!r}."
+            )
     return ""

@@ -90,7 +90,7 @@ class TablePager:
             else:
                 order = self._order(key)
                 total = len(order)
-                part = self._table.take(pa.array(order[start:start + count]))
+                part = self._table.take(pa.array(order[start : start + count]))
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, part.schema) as writer:
                 writer.write_table(part.combine_chunks())

@@ -27,7 +27,6 @@ MISSING = "(missing)"
 MAX_CATEGORIES = 50
 
 
-
 class UnreadableWarning(UserWarning):
     """New rows hold cells that cannot be read as their column's kind; they count as missing."""
 
@@ -94,9 +93,11 @@ class Preprocessor:
         plan = [_input(data, column.name, column.kind == "binary") for column in data.features]
         if not plan:
             aside = "; ".join(f"{name!r}: {reason}" for name, reason in list(data.set_aside.items())[:5])
-            raise DataError("No column is left to learn from. "
-                            + (f"Set aside: {aside}. " if aside else "The table has only its target. ")
-                            + "Give one back with roles={\"column\": \"feature\"}.")
+            raise DataError(
+                "No column is left to learn from. "
+                + (f"Set aside: {aside}. " if aside else "The table has only its target. ")
+                + 'Give one back with roles={"column": "feature"}.'
+            )
         transformer = make_transformer(
             [p.name for p in plan if p.block == "numbers"],
             [p.name for p in plan if p.block == "flags"],
@@ -148,8 +149,11 @@ class Preprocessor:
             return {}
         imputer, scaler = (step for _, step in self._transformer.named_transformers_["numbers"].steps)
         return {
-            name: {"median": float(imputer.statistics_[i]), "mean": float(scaler.mean_[i]),
-                   "scale": float(scaler.scale_[i])}
+            name: {
+                "median": float(imputer.statistics_[i]),
+                "mean": float(scaler.mean_[i]),
+                "scale": float(scaler.scale_[i]),
+            }
             for i, name in enumerate(names)
         }
 
@@ -240,10 +244,16 @@ def _table(frame: pd.DataFrame, plan: list[Input], missing: list[str]) -> pd.Dat
 
 def _ready(plan: list[Input], columns: list[NDArray[Any]]) -> pd.DataFrame:
     """Return clean columns as the transformer takes them: dates as days, missing words as a word."""
-    numbers = [_days(values) if column.storage == "datetime" else values.astype(np.float64, copy=False)
-               for column, values in zip(plan, columns, strict=True) if column.storage != "text"]
-    words = {column.name: pd.Series(values, dtype=object).fillna(MISSING).to_numpy()
-             for column, values in zip(plan, columns, strict=True) if column.storage == "text"}
+    numbers = [
+        _days(values) if column.storage == "datetime" else values.astype(np.float64, copy=False)
+        for column, values in zip(plan, columns, strict=True)
+        if column.storage != "text"
+    ]
+    words = {
+        column.name: pd.Series(values, dtype=object).fillna(MISSING).to_numpy()
+        for column, values in zip(plan, columns, strict=True)
+        if column.storage == "text"
+    }
     if not numbers:
         return as_frame(words)
     # one block of numbers: a frame of ten thousand separate columns takes seconds to divide
@@ -354,6 +364,15 @@ def prepare(data: Dataset, split: Split, task: Task | None = None) -> Prepared:
     preprocessor = Preprocessor.fit(data, split.train)
     train, validation, test = preprocessor.transform_rows(data, split.train, split.validation, split.test)
     return Prepared(
-        train, validation, test, y[split.train], y[split.validation], y[split.test], preprocessor.feature_names,
-        class_names(data) if chosen == "classification" else [], chosen, preprocessor, split,
+        train,
+        validation,
+        test,
+        y[split.train],
+        y[split.validation],
+        y[split.test],
+        preprocessor.feature_names,
+        class_names(data) if chosen == "classification" else [],
+        chosen,
+        preprocessor,
+        split,
     )

@@ -111,7 +111,10 @@ def _findings(data: Dataset) -> Iterator[Finding]:
     yield from _missing(data)
     if data.renamed:
         yield Finding(
-            FindingKind.UNNAMED_OR_DUPLICATE_COLUMNS, list(data.renamed), [], " ".join(list(data.renamed.values())[:5]),
+            FindingKind.UNNAMED_OR_DUPLICATE_COLUMNS,
+            list(data.renamed),
+            [],
+            " ".join(list(data.renamed.values())[:5]),
             "Give every column a name of its own in the file, or with names=[…].",
         )
     yield from _rows(data)
@@ -121,9 +124,13 @@ def _findings(data: Dataset) -> Iterator[Finding]:
     for name, message in suspects(data):
         aside = data.column(name).role == "set_aside"
         yield Finding(
-            FindingKind.LEAKAGE, [name], [], message,
-            f"{name!r} is set aside already; leave it so." if aside else
-            f"If {name!r} is not known before {data.target!r} is, set it aside: exclude=[{name!r}].",
+            FindingKind.LEAKAGE,
+            [name],
+            [],
+            message,
+            f"{name!r} is set aside already; leave it so."
+            if aside
+            else f"If {name!r} is not known before {data.target!r} is, set it aside: exclude=[{name!r}].",
         )
 
 
@@ -148,10 +155,16 @@ def _columns(data: Dataset) -> Iterator[Finding]:
             names = [c.name for c in columns]
             yield Finding(kind, names, [], f"{what} in {_some(names)}.", _advice(columns, reason))
     for column in data.features:
-        if column.kind == "numeric" and not column.discrete and data.cells[column.name].values.dtype.kind == "i" \
-                and name_speaks(column.name, text=False) == "strong":
+        if (
+            column.kind == "numeric"
+            and not column.discrete
+            and data.cells[column.name].values.dtype.kind == "i"
+            and name_speaks(column.name, text=False) == "strong"
+        ):
             yield Finding(
-                FindingKind.IDENTIFIER, [column.name], [],
+                FindingKind.IDENTIFIER,
+                [column.name],
+                [],
                 f"{column.name!r} sounds like an identifier, though its values repeat ({column.distinct:,} different).",
                 f"If it names things, set it aside: exclude=[{column.name!r}].",
             )
@@ -171,9 +184,12 @@ def _mixed(data: Dataset) -> Iterator[Finding]:
             some = f"cannot be read as {'a number' if cells.storage == 'number' else 'a date'}"
             kept = "They count as missing; repair them if they mean something."
         yield Finding(
-            FindingKind.MIXED_TYPES, [name], [int(r) for r in cells.odd[:ROWS_SHOWN]],
+            FindingKind.MIXED_TYPES,
+            [name],
+            [int(r) for r in cells.odd[:ROWS_SHOWN]],
             f"{name!r} has mixed types: {len(cells.odd):,} of {len(data):,} cells {some}, the first in row "
-            f"{int(cells.odd[0]):,}.", kept,
+            f"{int(cells.odd[0]):,}.",
+            kept,
         )
 
 
@@ -181,7 +197,9 @@ def _missing(data: Dataset) -> Iterator[Finding]:
     if data.target is not None and data.column(data.target).missing:
         count = data.column(data.target).missing
         yield Finding(
-            FindingKind.MISSING_VALUES, [data.target], _rows_of(pd.isna(data.cells[data.target].values)),
+            FindingKind.MISSING_VALUES,
+            [data.target],
+            _rows_of(pd.isna(data.cells[data.target].values)),
             f"The target {data.target!r} is missing in {count:,} rows ({count / len(data):.1%}).",
             "These rows are left out of training and testing.",
         )
@@ -195,7 +213,9 @@ def _missing(data: Dataset) -> Iterator[Finding]:
     half = [c.name for c in columns if c.missing > len(data) / 2]
     one = len(columns) == 1
     yield Finding(
-        FindingKind.MISSING_VALUES, [c.name for c in columns], _rows_of(rows),
+        FindingKind.MISSING_VALUES,
+        [c.name for c in columns],
+        _rows_of(rows),
         f"{len(columns):,} feature{'' if one else 's'} with missing cells, in {int(rows.sum()):,} rows"
         f"{': ' if one else '; most in '}{worst}.",
         "Training fills numbers with the median and makes missing a category of its own."
@@ -213,14 +233,19 @@ def _rows(data: Dataset) -> Iterator[Finding]:
         repeated = np.flatnonzero(_row_hashes(data, used).duplicated().to_numpy())
         if len(repeated):
             yield Finding(
-                FindingKind.DUPLICATE_ROWS, [], [int(r) for r in repeated[:ROWS_SHOWN]],
+                FindingKind.DUPLICATE_ROWS,
+                [],
+                [int(r) for r in repeated[:ROWS_SHOWN]],
                 f"{len(repeated):,} row{'s' if len(repeated) > 1 else ''} ({len(repeated) / len(data):.1%}) repeat"
                 f"{'' if len(repeated) > 1 else 's'} an earlier one in all but identifiers.",
                 "A copy in the test part makes results look better than they are; remove copies that are mistakes.",
             )
     if len(data) < SMALL:
         yield Finding(
-            FindingKind.SMALL_TABLE, [], [], f"The table has {len(data):,} rows.",
+            FindingKind.SMALL_TABLE,
+            [],
+            [],
+            f"The table has {len(data):,} rows.",
             "Results on so few test rows vary by chance; prefer simple algorithms and read the intervals.",
         )
 
@@ -246,7 +271,9 @@ def _balance(data: Dataset) -> Iterator[Finding]:
     share = counts[smallest] / counts.sum()
     if share * len(counts) < RARE:
         yield Finding(
-            FindingKind.CLASS_IMBALANCE, [data.target], [int(r) for r in np.flatnonzero(y == smallest)[:ROWS_SHOWN]],
+            FindingKind.CLASS_IMBALANCE,
+            [data.target],
+            [int(r) for r in np.flatnonzero(y == smallest)[:ROWS_SHOWN]],
             f"The class {data.classes[smallest]!r} has {counts[smallest]:,} rows ({share:.1%}), "
             f"{data.classes[largest]!r} has {counts[largest]:,}.",
             "Accuracy hides mistakes on rare classes: look at balanced accuracy and at each class's recall.",

@@ -124,7 +124,7 @@ def _read_csv(data: Dataset) -> list[str]:
     assert form is not None, "a text table knows how it was read"
     options = ["dtype=str", "keep_default_na=False", "skipinitialspace=True"]
     if form.delimiter != ",":
-        options.append("sep=r\"\\s+\"" if form.delimiter == r"\s+" else f"sep={_text(form.delimiter)}")
+        options.append('sep=r"\\s+"' if form.delimiter == r"\s+" else f"sep={_text(form.delimiter)}")
     if form.skip_rows:
         options.append(f"skiprows={form.skip_rows}")
     if form.encoding != "utf-8":
@@ -164,24 +164,34 @@ def _cleaning(spec: DataSpec, data: Dataset) -> list[str]:
         lines += ["", "# blanks around values are stripped; these words mean that a value is missing"]
         lines += _listed("missing", tokens)
         if not typed:
-            lines += ["frame = frame.apply(lambda column: column.str.strip()).astype(object)",
-                      "frame = frame.mask(frame.isin(missing), np.nan)"]
+            lines += [
+                "frame = frame.apply(lambda column: column.str.strip()).astype(object)",
+                "frame = frame.mask(frame.isin(missing), np.nan)",
+            ]
     if numbers:
         lines += ["", *_listed("numbers", numbers)]
-        lines += ['frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")',
-                  "# infinite numbers count as missing, and so do those whose squares would be",
-                  f"frame[numbers] = frame[numbers].where(frame[numbers].abs() <= {LARGEST:g})"]
+        lines += [
+            'frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")',
+            "# infinite numbers count as missing, and so do those whose squares would be",
+            f"frame[numbers] = frame[numbers].where(frame[numbers].abs() <= {LARGEST:g})",
+        ]
     if words and typed:
-        lines += ["", *_listed("words", words), "present = frame[words].notna()",
-                  "frame[words] = frame[words].astype(str).apply(lambda column: column.str.strip())"
-                  ".astype(object).where(present, np.nan)"]
+        lines += [
+            "",
+            *_listed("words", words),
+            "present = frame[words].notna()",
+            "frame[words] = frame[words].astype(str).apply(lambda column: column.str.strip())"
+            ".astype(object).where(present, np.nan)",
+        ]
         if data.reading.form != "builtin":
             lines.append("frame[words] = frame[words].mask(frame[words].isin(missing), np.nan)")
     for name in dates:
         cells = data.cells[name]
-        lines += ["", f"dates = pd.to_datetime(frame[{_text(name)}], format={_text(cells.format)}, errors=\"coerce\", "
-                      "utc=True)",
-                  f"frame[{_text(name)}] = (dates - pd.Timestamp(0, tz=\"UTC\")) / pd.Timedelta(days=1)"]
+        lines += [
+            "",
+            f'dates = pd.to_datetime(frame[{_text(name)}], format={_text(cells.format)}, errors="coerce", utc=True)',
+            f'frame[{_text(name)}] = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)',
+        ]
     return lines
 
 
@@ -217,8 +227,10 @@ def _transformer_lines(data: Dataset, task: Task | None) -> list[str]:
     parts: list[str] = []
     if blocks["numbers"]:
         lines += _listed("numbers", blocks["numbers"])
-        parts.append('("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), '
-                     "StandardScaler()), numbers)")
+        parts.append(
+            '("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), '
+            "StandardScaler()), numbers)"
+        )
     options = f'max_categories={MAX_CATEGORIES}, handle_unknown="infrequent_if_exist", sparse_output=False'
     if blocks["flags"]:
         lines += _listed("flags", blocks["flags"])
@@ -228,11 +240,19 @@ def _transformer_lines(data: Dataset, task: Task | None) -> list[str]:
         lines.append(f"frame[categories] = frame[categories].fillna({_text(MISSING)})")
         parts.append(f'("categories", OneHotEncoder({options}), categories)')
     kind = "np.int64" if task == "classification" else "np.float32"
-    lines += ["preprocess = ColumnTransformer([", *(f"    {part}," for part in parts), "])",
-              f"X_train = preprocess.fit_transform(frame.iloc[train]).clip(-{LIMIT:g}, {LIMIT:g}).astype(np.float32)"]
-    lines += [f"X_{part} = preprocess.transform(frame.iloc[{part}]).clip(-{LIMIT:g}, {LIMIT:g}).astype(np.float32)"
-              for part in ("validation", "test")]
+    lines += [
+        "preprocess = ColumnTransformer([",
+        *(f"    {part}," for part in parts),
+        "])",
+        f"X_train = preprocess.fit_transform(frame.iloc[train]).clip(-{LIMIT:g}, {LIMIT:g}).astype(np.float32)",
+    ]
+    lines += [
+        f"X_{part} = preprocess.transform(frame.iloc[{part}]).clip(-{LIMIT:g}, {LIMIT:g}).astype(np.float32)"
+        for part in ("validation", "test")
+    ]
     names = ("train", "validation", "test")
-    lines.append(f"{', '.join(f'y_{part}' for part in names)} = "
-                 f"({'y.iloc[rows].to_numpy(' + kind + ')'} for rows in ({', '.join(names)}))")
+    lines.append(
+        f"{', '.join(f'y_{part}' for part in names)} = "
+        f"({'y.iloc[rows].to_numpy(' + kind + ')'} for rows in ({', '.join(names)}))"
+    )
     return lines

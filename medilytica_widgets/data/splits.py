@@ -66,14 +66,18 @@ def split(
         The table has no target.
     """
     if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
-        raise SpecError(f"The shares test={test} and validation={validation} leave no rows for one of the parts. "
-                        "Each is between 0 and 1, and together they are less than 1.")
+        raise SpecError(
+            f"The shares test={test} and validation={validation} leave no rows for one of the parts. "
+            "Each is between 0 and 1, and together they are less than 1."
+        )
     y, present = target_of(data, task)
     rows = np.flatnonzero(present).astype(np.int64)
     sizes = max(1, round(len(rows) * test)), max(1, round(len(rows) * validation))
     if len(rows) - sum(sizes) < 1:
-        raise DataError(f"{len(rows)} row{'s' if len(rows) != 1 else ''} with a target cannot be divided into train, "
-                        "validation and test parts. At least 3 are needed.")
+        raise DataError(
+            f"{len(rows)} row{'s' if len(rows) != 1 else ''} with a target cannot be divided into train, "
+            "validation and test parts. At least 3 are needed."
+        )
     notes: list[str] = []
     absent = len(y) - len(rows)
     if absent:
@@ -87,9 +91,11 @@ def split(
     return Split(*_divide(rows, y, sizes, seed, False), seed, False, notes)
 
 
-def _divide(rows: Rows, y: NDArray[np.float64 | np.int64], sizes: tuple[int, int], seed: int,
-            stratified: bool) -> tuple[Rows, Rows, Rows]:
+def _divide(
+    rows: Rows, y: NDArray[np.float64 | np.int64], sizes: tuple[int, int], seed: int, stratified: bool
+) -> tuple[Rows, Rows, Rows]:
     rest, test = train_test_split(rows, test_size=sizes[0], random_state=seed, stratify=y[rows] if stratified else None)
-    train, validation = train_test_split(rest, test_size=sizes[1], random_state=seed,
-                                         stratify=y[rest] if stratified else None)
+    train, validation = train_test_split(
+        rest, test_size=sizes[1], random_state=seed, stratify=y[rest] if stratified else None
+    )
     return train, validation, test

@@ -19,8 +19,13 @@ from ..errors import DataError, EmptyTableError, EncodingError
 _DELIMITERS = (",", ";", "\t", "|")
 #: What an encoding's guess may hold of control characters before the file counts as binary.
 _CONTROL_SHARE = 0.02
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-         (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 
 
@@ -108,8 +113,11 @@ def read_text(
     text, encoding = decode(content, shown)
     notes: list[str] = []
     if encoding not in ("utf-8", "utf-8-sig"):
-        guess = " It is the usual one when UTF-8 does not fit; check letters with accents." if "16" not in encoding \
-            and "32" not in encoding else ""
+        guess = (
+            " It is the usual one when UTF-8 does not fit; check letters with accents."
+            if "16" not in encoding and "32" not in encoding
+            else ""
+        )
         notes.append(f"The file is read as {encoding}.{guess}")
     head = text[:200_000]
     skip, lines = _above(text)
@@ -132,8 +140,9 @@ def read_text(
     if header:
         rows = rows.iloc[1:].reset_index(drop=True)
     if names is None and sum(bool(_NUMBER.match(str(c).strip())) for c in columns) * 2 > len(columns):
-        notes.append("The first line looks like data, but was taken as column names. If the file has no header, "
-                     "give names=[…].")
+        notes.append(
+            "The first line looks like data, but was taken as column names. If the file has no header, give names=[…]."
+        )
     if not len(rows):
         raise EmptyTableError(f"{shown!r} has column names but no rows below them.")
     return rows, columns, TextFormat(encoding, delimiter, skip, header, quoted, plain, trailing), notes
@@ -148,14 +157,14 @@ def _above(text: str) -> tuple[int, list[str]]:
     skip = 0
     start = 0
     for match in re.finditer(r"\r\n|\n|\r|$", text):
-        line = text[start:match.start()].strip().lstrip("\ufeff")
+        line = text[start : match.start()].strip().lstrip("\ufeff")
         if line and not line.startswith("#"):
             break
         skip += 1
         start = match.end()
         if start >= len(text):
             break
-    lines = [line for line in _logical(text[start:start + 400_000])[:200] if line.strip()]
+    lines = [line for line in _logical(text[start : start + 400_000])[:200] if line.strip()]
     return skip, lines
 
 
@@ -187,8 +196,13 @@ def _is_header(comment: str, first: str, delimiter: str) -> bool:
     """Tell whether a comment line holds the names: as many cells as the first row, no numbers, and numbers below."""
     names = [c.strip() for c in _cells(comment.strip().lstrip("#").strip(), delimiter)]
     cells = [c.strip() for c in _cells(first, delimiter)]
-    return (len(names) > 1 and len(names) == len(cells) and all(names) and not any(map(_NUMBER.match, names))
-            and any(map(_NUMBER.match, cells)))
+    return (
+        len(names) > 1
+        and len(names) == len(cells)
+        and all(names)
+        and not any(map(_NUMBER.match, names))
+        and any(map(_NUMBER.match, cells))
+    )
 
 
 def _stray_quotes(lines: list[str]) -> bool:
@@ -203,9 +217,16 @@ def _stray_quotes(lines: list[str]) -> bool:
 
 def _rows(text: str, delimiter: str, skip: int, quoted: bool, shown: str) -> tuple[pd.DataFrame, int]:
     options: dict[str, Any] = {
-        "sep": delimiter, "skiprows": skip, "header": None, "dtype": str, "keep_default_na": False, "na_filter": False,
-        "skipinitialspace": True, "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-        "encoding_errors": "strict", "low_memory": False,
+        "sep": delimiter,
+        "skiprows": skip,
+        "header": None,
+        "dtype": str,
+        "keep_default_na": False,
+        "na_filter": False,
+        "skipinitialspace": True,
+        "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        "encoding_errors": "strict",
+        "low_memory": False,
     }
     try:
         rows: pd.DataFrame = pd.read_csv(io.StringIO(text), **options)

@@ -175,9 +175,7 @@ def predictor_of(job: Job, saved: TrainingState) -> EstimatorPredictor:
     if saved.facts.get("kind") != "estimator" or "estimator" not in saved.tensors:
         raise CheckpointError("The checkpoint is not one of an estimator; take the run's own checkpoint.")
     estimator = load_estimator(saved.tensors["estimator"].tobytes(), job.n_features)
-    return EstimatorPredictor(
-        estimator, job.task, job.n_features, job.n_classes, epoch=float(saved.facts["epoch"])
-    )
+    return EstimatorPredictor(estimator, job.task, job.n_features, job.n_classes, epoch=float(saved.facts["epoch"]))
 
 
 class _Watcher:
@@ -283,5 +281,3 @@ def _is_forest(estimator: Any) -> bool:
     return isinstance(
         estimator, (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
     )
-
-

@@ -163,17 +163,18 @@ class Keeper:
         return epoch > 0 and epoch % self._stride == 0
 
     def next_epoch(self, epoch: int) -> int | None:
-        """Return the next epoch at whose end something is wanted, whatever the clock says; None if nothing ever is."""
-        found = []
-        if self._room:
-            stride = self._stride
-            while (epoch // stride + 1) > self._room:
-                stride *= 2
-            found.append((epoch // stride + 1) * stride)
+        """Return the next epoch whose state is to be kept; None if none is."""
+        if not self._room:
+            return None
+        stride = self._stride
+        while (epoch // stride + 1) > self._room:
+            stride *= 2
+        return (epoch // stride + 1) * stride
+
+    def next_checkpoint(self, epoch: int) -> int | None:
+        """Return the next epoch at whose end there is a checkpoint, whatever the clock says; None if there is none."""
         every = self.keeping.checkpoint_epochs
-        if every is not None:
-            found.append((epoch // every + 1) * every)
-        return min(found, default=None)
+        return None if every is None else (epoch // every + 1) * every
 
     def put_checkpoint(self, state: TrainingState) -> bool:
         """Hand over the latest checkpoint; one that still waits is replaced. False after `close`."""

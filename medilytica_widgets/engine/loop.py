@@ -41,6 +41,14 @@ class Host(Protocol):
         """Return the next whole epoch after which `checkpoint` must be called; None where any will do."""
         ...
 
+    def kept_between(self, first: int, last: int) -> list[int]:
+        """Return the epochs after ``first`` and before ``last`` whose states are to be kept."""
+        ...
+
+    def keep(self, state: TrainingState) -> None:
+        """Take such a state; the loop stands at that epoch's end, and all its rows are written."""
+        ...
+
     def advance(self, epoch: float, step: int) -> None:
         """Say how far the training is."""
         ...

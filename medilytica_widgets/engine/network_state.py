@@ -12,7 +12,7 @@ from ..errors import CheckpointError
 from .checkpoints import TrainingState
 from .flat import Weights
 from .held import copied
-from .stepping import Totals
+from .stepping import EpochState, Totals
 from .torch_model import TorchPredictor
 
 if TYPE_CHECKING:
@@ -22,14 +22,27 @@ if TYPE_CHECKING:
 _BUFFER, _SLOT, _BEST = "buffer.", "slot.", "best."
 
 
-def export_state(loop: TorchLoop) -> TrainingState:
-    """Return where a loop stands, copied: weights, optimizer, generators, schedule, patience, place in the epoch."""
-    parts, state = loop.parts, loop.parts.model.state
-    tensors: dict[str, NDArray[Any]] = {"weights": _copy(state.weights)}
-    tensors |= {_SLOT + name: _copy(value) for name, value in state.slots.items()}
+def export_state(loop: TorchLoop, at: EpochState | None = None) -> TrainingState:
+    """Return where a loop stands, copied: weights, optimizer, generators, schedule, patience, place in the epoch.
+
+    Parameters
+    ----------
+    loop : TorchLoop
+    at : EpochState, optional
+        What to say of weights, optimizer and order in place of the present: the end of the epoch at which the
+        loop stands, where more epochs were trained in the same call.
+    """
+    parts = loop.parts
+    if at is None:
+        state = parts.model.state
+        slots = {name: _copy(value) for name, value in state.slots.items()}
+        # mid-epoch: the state from which this epoch's order was drawn
+        order = _copy(loop.order_state)
+        at = EpochState(_copy(state.weights), slots, order, state.step, state.mu_product)
+    tensors: dict[str, NDArray[Any]] = {"weights": at.weights}
+    tensors |= {_SLOT + name: value for name, value in at.slots.items()}
     tensors |= {_BUFFER + name: _copy(value) for name, value in parts.model.buffers.items()}
-    # mid-epoch: the state from which this epoch's order was drawn
-    tensors["generator.order"] = _copy(loop.order_state)
+    tensors["generator.order"] = at.order_state
     tensors["generator.dropout"] = _copy(parts.dropout_generator.get_state())
     if loop.best is not None:
         tensors[_BEST + "weights"] = _copy(loop.best.flat)
@@ -38,8 +51,8 @@ def export_state(loop: TorchLoop) -> TrainingState:
         "kind": "network",
         "epoch": loop.epoch,
         "done": loop.done,
-        "step": state.step,
-        "mu_product": state.mu_product,
+        "step": at.step,
+        "mu_product": at.mu_product,
         "sums": [loop.sums.rows, loop.sums.loss, loop.sums.hits],
         "seconds": loop.seconds,
         "rate": loop.rate,

@@ -25,6 +25,9 @@ SHEET_ROWS = 256
 """Rows that pass through the network to find stuck units."""
 SHARE = 0.005
 """The part of the time that sheets may take, and looking at history rows too."""
+LOOKS = 32
+"""Times that sheet and row are looked at in the course of a run even where that takes more: a run that is over in half
+a second may be as sick as a long one, and the doctor trusts nothing that it saw only once."""
 
 
 class Observer:
@@ -49,14 +52,32 @@ class Observer:
         prior = prior_loss(parts.y, objective.n_classes, objective.class_weights, objective.label_smoothing)
         self._doctor = Doctor(layer_notes(job.layers, job.n_features, job.n_classes), prior_loss=prior)
         self._lines = ProgressLines(host.log, parts.metric, epochs, "Epoch")
-        self._row_at = -math.inf
+        self._row_at, self._row_epoch = -math.inf, 0.0
 
-    def free_batches(self, step: int) -> int:
-        """Return how many batches may pass before the one that a sheet is made of; 0 where that is the next."""
-        # at a step far away only the clock can forbid a sheet
-        if not self._budget.due(sys.maxsize, time.perf_counter()):
+    def free_batches(self, step: int, epoch: float, steps_an_epoch: int) -> int:
+        """Return how many batches may pass before the one that a sheet is made of; 0 where that is the next.
+
+        Parameters
+        ----------
+        step : int
+            Steps done.
+        epoch : float
+            Where the run is.
+        steps_an_epoch : int
+        """
+        if self._budget.every is None:
             return sys.maxsize
-        return max(0, self._budget.next_step(step) - step - 1)
+        by_batches = max(0, self._budget.next_step(step) - step - 1)
+        # a little less, because a sum of fractions may lie above the whole number
+        to_mark = math.ceil((self._mark(epoch) - epoch) * steps_an_epoch - 1e-6) - 1
+        free = max(by_batches, to_mark, 0)
+        # at a step far away only the clock can forbid a sheet
+        return min(free, by_batches) if self._budget.due(sys.maxsize, time.perf_counter()) else free
+
+    def _mark(self, epoch: float) -> float:
+        """Return the next epoch at which a look is due whatever it costs; the last one is the run's end."""
+        marks = min(LOOKS, self._epochs)
+        return min(self._epochs, (math.floor(epoch * marks / self._epochs + 1e-9) + 1) * self._epochs / marks)
 
     def before_step(self) -> None:
         """Remember the weights; the next chunk is the one batch that a sheet is made of."""
@@ -105,8 +126,9 @@ class Observer:
     def row(self, row: Mapping[str, float], values: Mapping[str, Any]) -> None:
         """Look at a history row, where the last look is long enough ago."""
         started = time.perf_counter()
-        if started < self._row_at and row["epoch"] < self._epochs:
+        if started < self._row_at and row["epoch"] < self._row_epoch:
             return
+        self._row_epoch = self._mark(row["epoch"])
         self._tell(self._doctor.row(row, values), row["epoch"])
         self._lines.row(row, self._parts.model.state.step)
         ended = time.perf_counter()
@@ -126,9 +148,7 @@ class Observer:
     def _tell(self, found: Sequence[Diagnosis], epoch: float) -> None:
         step = self._parts.model.state.step
         for item in found:
-            self._host.log.append(
-                item.level, item.message, epoch=epoch, step=step, advice=item.advice, kind=item.kind
-            )
+            self._host.log.append(item.level, item.message, epoch=epoch, step=step, advice=item.advice, kind=item.kind)
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.float32]:

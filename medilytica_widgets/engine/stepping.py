@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,27 @@ class Totals(NamedTuple):
     rows: int
     loss: float
     hits: float
+
+
+@dataclass(frozen=True, eq=False)
+class EpochState:
+    """What changed up to an epoch's end, copied.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (size,)
+    slots : dict of str to ndarray of shape (size,)
+    order_state : ndarray of uint8
+        Of the generator from which the next epoch's order is drawn.
+    step : int
+    mu_product : float
+    """
+
+    weights: NDArray[Any]
+    slots: dict[str, NDArray[Any]]
+    order_state: NDArray[np.uint8]
+    step: int
+    mu_product: float
 
 
 class Path(Protocol):

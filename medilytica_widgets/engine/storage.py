@@ -14,6 +14,7 @@ from .predictors import EstimatorPredictor, Predictor
 _TREE = "sklearn.tree._tree.Tree"
 """Not in skops' own list, because a forged tree can point anywhere; `_check_trees` looks before it is used."""
 
+
 def store_predictor(predictor: Predictor) -> tuple[str, bytes, dict[str, Any]]:
     """Return what `restore_predictor` needs.
 

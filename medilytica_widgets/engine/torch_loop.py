@@ -64,9 +64,7 @@ class TorchLoop:
         self._order: NDArray[np.int64] | None = None
         if resume is not None:
             import_state(self, resume)
-        self._choice = choose_path(
-            self.parts, self.values, facts.get("path"), facts.get("threads"), host.measured
-        )
+        self._choice = choose_path(self.parts, self.values, facts.get("path"), facts.get("threads"), host.measured)
         self._chosen_for = self.values["batch_size"]
         self._path: Path = make_path(self._choice, self.parts, self.settings, self.values, self._warn)
         self.observer = Observer(host, self.parts, self.values["epochs"])
@@ -139,6 +137,11 @@ class TorchLoop:
     # -- epochs
 
     @property
+    def _steps(self) -> int:
+        """Optimizer steps of a whole epoch."""
+        return -(-self._n // self.settings.batch_size)
+
+    @property
     def _position(self) -> float:
         return self.epoch + self.done / self._n
 
@@ -162,7 +165,7 @@ class TorchLoop:
         return self._finish_epoch(row)
 
     def _train_chunk(self, order: NDArray[np.int64]) -> None:
-        free = self.observer.free_batches(self.parts.model.state.step)
+        free = self.observer.free_batches(self.parts.model.state.step, self._position, self._steps)
         watched = free == 0
         batches = 1 if watched or self._host.stepping() == "batch" else min(self._chunk, free)
         if watched:
@@ -194,11 +197,12 @@ class TorchLoop:
 
     def _train_epochs(self, count: int) -> bool:
         """Train several short epochs in one call of the compiled path, and write their rows."""
-        steps = -(-self._n // self.settings.batch_size)
+        steps = self._steps
         rates = np.concatenate([self._rates(steps, epoch) for epoch in range(self.epoch, self.epoch + count)])
+        keep = [epoch - self.epoch - 1 for epoch in self._host.kept_between(self.epoch, self.epoch + count)]
         started = time.perf_counter()
-        found = self._path.train_epochs(  # type: ignore[attr-defined]
-            self.parts.order_generator, count, rates, self.settings
+        found, kept = self._path.train_epochs(  # type: ignore[attr-defined]
+            self.parts.order_generator, count, rates, self.settings, keep=keep
         )
         elapsed = time.perf_counter() - started
         assert self._pace is not None  # _whole_epochs asks for it
@@ -214,6 +218,8 @@ class TorchLoop:
             row = self._row(Totals(self._n, int(rows), loss, hits), seconds) | self._validation_row(val_loss, val_hits)
             self.epoch += 1
             self._finish_epoch(row, look=k == len(found) - 1)
+            if k in kept:
+                self._host.keep(export_state(self, kept[k]))
         return False
 
     def _finish_epoch(self, row: dict[str, float], look: bool = True) -> bool:
@@ -248,9 +254,8 @@ class TorchLoop:
             return 1
         if self.values["patience"] is not None or self.values["schedule"] == "plateau" or self._host.stepping():
             return 1
-        steps = -(-self._n // self.settings.batch_size)
         fitting = self._chunk_seconds / max(sum(self._pace), 1e-9)
-        free = self.observer.free_batches(self.parts.model.state.step) // steps
+        free = self.observer.free_batches(self.parts.model.state.step, self._position, self._steps) // self._steps
         stop = self._host.next_stop(self.epoch)
         return int(min(fitting, free, self.values["epochs"] - self.epoch, 256, stop - self.epoch if stop else 256))
 

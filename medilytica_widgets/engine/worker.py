@@ -223,8 +223,25 @@ class Worker:
         return None if self.keeping is None else self.keeping.folder.parent.parent / "speeds.json"
 
     def next_stop(self, epoch: int) -> int | None:
-        """For the loop: the next epoch that is to be written to disk."""
-        return None if self._keeper is None else self._keeper.next_epoch(epoch)
+        """For the loop: the next epoch at whose end a checkpoint is wanted."""
+        return None if self._keeper is None else self._keeper.next_checkpoint(epoch)
+
+    def kept_between(self, first: int, last: int) -> list[int]:
+        """For the loop: the epochs between two that are to be written to disk."""
+        found: list[int] = []
+        if self._keeper is not None:
+            epoch = self._keeper.next_epoch(first)
+            while epoch is not None and epoch < last:
+                found.append(epoch)
+                epoch = self._keeper.next_epoch(epoch)
+        return found
+
+    def keep(self, state: TrainingState) -> None:
+        """For the loop: the state of one of them."""
+        epoch = int(self._position[0])
+        if self._keeper is not None and self._keeper.wants_epoch(epoch):
+            self._add_run(state, "running")
+            self._keeper.put_epoch(epoch, state)
 
     def advance(self, epoch: float, step: int) -> None:
         """For the loop: where it is."""
@@ -301,16 +318,9 @@ class Worker:
         state = self._loop.state() if self._loop is not None else None
         if state is None:
             return None
-        columns, _ = self.telemetry.read()
-        state.facts["run"] = {
-            "status": status,
-            "position": list(self._position),
-            "clock": self._clock.seconds,
-            "best": None if self._best is None else list(self._best),
-            "rows": len(self.telemetry),
-            "asked": dict(self._asked),
-        }
+        self._add_run(state, status)
         if history:
+            columns, _ = self.telemetry.read()
             state.tensors["history"] = np.stack(list(columns.values()))
             arrays, sheets = self.sheets.export()
             state.tensors |= {f"sheets.{name}": array for name, array in arrays.items()}
@@ -321,6 +331,17 @@ class Worker:
                 "log": self.log.to_json(),
             }
         return state
+
+    def _add_run(self, state: TrainingState, status: Status) -> None:
+        """Say in a state how far the run is."""
+        state.facts["run"] = {
+            "status": status,
+            "position": list(self._position),
+            "clock": self._clock.seconds,
+            "best": None if self._best is None else list(self._best),
+            "rows": len(self.telemetry),
+            "asked": dict(self._asked),
+        }
 
     def _restore(self, saved: TrainingState) -> None:
         """Take over what an earlier run had written down, before the thread begins.

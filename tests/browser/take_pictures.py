@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -19,7 +20,9 @@ import ipywidgets
 import medilytica_widgets as mw
 data = mw.load_dataset("kepler", target="koi_disposition", exclude={LEAKS!r})
 knobs = {{"epochs": 60, "batch_size": 8, "learning_rate": 0.001, "weight_decay": 0.01, "optimizer": "adamw"}}
-exp = mw.Experiment(data, name="Kepler candidates", hyperparameters=knobs)
+# on a network that the compiled path serves all of it would be over before anyone could press Pause
+layers = [mw.Layer("linear", units=64), mw.Layer("layer_norm"), mw.Layer("dropout"), mw.Layer("linear", units=32)]
+exp = mw.Experiment(data, name="Kepler candidates", hyperparameters=knobs, layers=layers)
 """
 WIDTHS = {"wide": 1280, "cell": 900, "narrow": 600}
 
@@ -28,6 +31,8 @@ def main() -> None:
     """Train in the Workbench, change the learning rate in mid-run, and picture it at three widths."""
     only = sys.argv[1:]
     PICTURES.mkdir(parents=True, exist_ok=True)
+    # what is trained for a picture does not belong among the person's own runs
+    os.environ["MEDILYTICA_HOME"] = tempfile.mkdtemp()
     lab = Lab(Path(tempfile.mkdtemp()))
     try:
         with sync_playwright() as playwright:

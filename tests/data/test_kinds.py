@@ -19,34 +19,37 @@ def kind_of(values: object, name: str = "value") -> Column:
 RNG = np.random.default_rng(1)
 
 
-@pytest.mark.parametrize(("values", "name", "kind"), [
-    (RNG.normal(size=50), "value", "numeric"),
-    (RNG.integers(0, 90, 50), "age", "numeric"),
-    ([0, 1] * 25, "sex", "binary"),
-    ([True, False, None] * 9, "seen", "binary"),
-    (["yes", "no"] * 25, "seen", "binary"),
-    (["a", "b", "c"] * 9, "group", "categorical"),
-    ([None] * 9, "gone", "empty"),
-    ([7] * 9, "same", "constant"),
-    ([7, None, 7], "same", "constant"),
-    (pd.date_range("2020", periods=30), "seen", "datetime"),
-    ([f"2021-03-{d:02d}" for d in range(1, 29)], "seen", "datetime"),
-    ([f"{d}/{m}/1999" for d in range(1, 29) for m in (1, 2)], "born", "datetime"),
-    (range(100, 150), "patient_id", "identifier"),
-    (range(100, 150), "PatientID", "identifier"),
-    (range(1, 51), "x", "identifier"),
-    (RNG.permutation(50) + 10_000_000, "chart", "identifier"),
-    ([f"K{i:05d}" for i in RNG.permutation(50)], "object", "identifier"),
-    ([f"person {chr(65 + i % 26)}{i}" for i in range(50)], "full name", "identifier"),
-    (RNG.permutation(50), "humid", "numeric"),
-    (RNG.permutation(50), "value", "numeric"),
-    (RNG.integers(0, 5, 50), "group_id", "numeric"),
-    ([f"a longer remark, written by number {i}" for i in range(50)], "remark", "text"),
-    ([f"{i:05d}" for i in range(0, 500, 10)] * 2, "zip", "categorical"),
-    (pd.Categorical(["a", "b", "c"] * 9), "group", "categorical"),
-    (pd.array([1, None, 3, 4] * 9, dtype="Int64"), "dose", "numeric"),
-    (pd.to_timedelta(RNG.integers(0, 10**6, 50), unit="s"), "stay", "numeric"),
-])
+@pytest.mark.parametrize(
+    ("values", "name", "kind"),
+    [
+        (RNG.normal(size=50), "value", "numeric"),
+        (RNG.integers(0, 90, 50), "age", "numeric"),
+        ([0, 1] * 25, "sex", "binary"),
+        ([True, False, None] * 9, "seen", "binary"),
+        (["yes", "no"] * 25, "seen", "binary"),
+        (["a", "b", "c"] * 9, "group", "categorical"),
+        ([None] * 9, "gone", "empty"),
+        ([7] * 9, "same", "constant"),
+        ([7, None, 7], "same", "constant"),
+        (pd.date_range("2020", periods=30), "seen", "datetime"),
+        ([f"2021-03-{d:02d}" for d in range(1, 29)], "seen", "datetime"),
+        ([f"{d}/{m}/1999" for d in range(1, 29) for m in (1, 2)], "born", "datetime"),
+        (range(100, 150), "patient_id", "identifier"),
+        (range(100, 150), "PatientID", "identifier"),
+        (range(1, 51), "x", "identifier"),
+        (RNG.permutation(50) + 10_000_000, "chart", "identifier"),
+        ([f"K{i:05d}" for i in RNG.permutation(50)], "object", "identifier"),
+        ([f"person {chr(65 + i % 26)}{i}" for i in range(50)], "full name", "identifier"),
+        (RNG.permutation(50), "humid", "numeric"),
+        (RNG.permutation(50), "value", "numeric"),
+        (RNG.integers(0, 5, 50), "group_id", "numeric"),
+        ([f"a longer remark, written by number {i}" for i in range(50)], "remark", "text"),
+        ([f"{i:05d}" for i in range(0, 500, 10)] * 2, "zip", "categorical"),
+        (pd.Categorical(["a", "b", "c"] * 9), "group", "categorical"),
+        (pd.array([1, None, 3, 4] * 9, dtype="Int64"), "dose", "numeric"),
+        (pd.to_timedelta(RNG.integers(0, 10**6, 50), unit="s"), "stay", "numeric"),
+    ],
+)
 def test_kinds(values: object, name: str, kind: str) -> None:
     found = kind_of(values, name)
     assert found.kind == kind and found.evidence
@@ -72,7 +75,7 @@ def test_floats_are_never_identifiers() -> None:
 def test_numbers_with_a_few_remarks_are_numbers() -> None:
     data = load_dataset(pd.DataFrame({"dose": [str(i * 1.5) for i in range(60)] + ["high", "low"]}))
     assert data.column("dose").kind == "numeric" and data.column("dose").missing == 2
-    finding, = data.quality().of("mixed_types")
+    (finding,) = data.quality().of("mixed_types")
     assert finding.columns == ["dose"] and finding.rows == [60, 61]
     assert any("'dose'" in note for note in data.notes)
 
@@ -103,8 +106,16 @@ def test_large_integers_keep_every_digit() -> None:
     assert data.frame["n"].tolist()[:2] == [9007199254740993, 9007199254740995]
 
 
-CELLS = st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=12), st.booleans(),
-                  st.dates().map(str), st.datetimes(), st.binary(max_size=4))
+CELLS = st.one_of(
+    st.none(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
+    st.booleans(),
+    st.dates().map(str),
+    st.datetimes(),
+    st.binary(max_size=4),
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -109,12 +109,15 @@ def test_every_built_in_table_loads_with_its_target(name: str) -> None:
     assert data.name == name and len(data) >= 150
 
 
-@pytest.mark.parametrize(("content", "encoding"), [
-    (ROWS.replace("yes", "ja").encode("utf-8-sig"), "utf-8-sig"),
-    (ROWS.replace("yes", "où").encode("utf-16"), "utf-16"),
-    (ROWS.replace("yes", "où").encode("cp1252"), "cp1252"),
-    (ROWS.replace("yes", "où").encode("utf-8"), ""),
-])
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (ROWS.replace("yes", "ja").encode("utf-8-sig"), "utf-8-sig"),
+        (ROWS.replace("yes", "où").encode("utf-16"), "utf-16"),
+        (ROWS.replace("yes", "où").encode("cp1252"), "cp1252"),
+        (ROWS.replace("yes", "où").encode("utf-8"), ""),
+    ],
+)
 def test_encodings_are_found_and_said(content: bytes, encoding: str, tmp_path: Path) -> None:
     data = load_dataset(write(tmp_path, content), "label")
     assert data.columns[0].name == "a"
@@ -122,10 +125,16 @@ def test_encodings_are_found_and_said(content: bytes, encoding: str, tmp_path: P
     assert any(encoding in note for note in data.notes) or encoding in ("", "utf-8-sig")
 
 
-@pytest.mark.parametrize("content", [
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 9, bytes(range(256)) * 4, b"a,b\n1,\x00\n", b"\xff\xfea\x00\xd8",
-    bytes(range(0x80, 0xA0)) * 20,
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 9,
+        bytes(range(256)) * 4,
+        b"a,b\n1,\x00\n",
+        b"\xff\xfea\x00\xd8",
+        bytes(range(0x80, 0xA0)) * 20,
+    ],
+)
 def test_bytes_that_are_no_text(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(EncodingError, match=r"table\.csv"):
         load_dataset(write(tmp_path, content))
@@ -188,12 +197,15 @@ def test_unknown_names_get_the_nearest_one(tmp_path: Path) -> None:
         load_dataset(file, names=["a", "b"])
 
 
-@pytest.mark.parametrize(("values", "match"), [
-    (["a"] * 30, "one class only, 'a'"),
-    ([None] * 30, "no values"),
-    (pd.date_range("2020", periods=30), "dates"),
-    ([f"word {i}" for i in range(30)], "too many"),
-])
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        (["a"] * 30, "one class only, 'a'"),
+        ([None] * 30, "no values"),
+        (pd.date_range("2020", periods=30), "dates"),
+        ([f"word {i}" for i in range(30)], "too many"),
+    ],
+)
 def test_targets_that_cannot_be_learned(values: list[object], match: str) -> None:
     with pytest.raises(TargetError, match=match):
         load_dataset(pd.DataFrame({"x": np.arange(30) * 1.5, "y": values}), "y")
@@ -209,8 +221,9 @@ def test_the_target_cannot_be_set_aside() -> None:
 
 
 def test_roles_by_hand_win(kepler_file: Path) -> None:
-    data = load_dataset(kepler_file, "koi_disposition", exclude="koi_score",
-                        roles={"kepid": "feature", "ra": "set_aside"})
+    data = load_dataset(
+        kepler_file, "koi_disposition", exclude="koi_score", roles={"kepid": "feature", "ra": "set_aside"}
+    )
     assert data.column("kepid").role == "feature" and data.column("kepid").kind == "identifier"
     assert data.set_aside["koi_score"] == data.set_aside["ra"] == "excluded by hand"
     with pytest.raises(DataError, match="'koi_teq_err1' cannot be a feature"):
@@ -245,10 +258,16 @@ def test_a_header_that_looks_like_data_is_said(tmp_path: Path) -> None:
     assert any("names=[…]" in note for note in data.notes)
 
 
-@pytest.mark.parametrize(("suffix", "text"), [
-    ("tsv", ROWS.replace(",", "\t")), ("txt", ROWS.replace(",", ";")), ("csv", ROWS.replace(",", "|")),
-    ("csv", ROWS.replace("\n", "\r\n")), ("csv", ROWS.replace("\n", "\r")),
-])
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        ("tsv", ROWS.replace(",", "\t")),
+        ("txt", ROWS.replace(",", ";")),
+        ("csv", ROWS.replace(",", "|")),
+        ("csv", ROWS.replace("\n", "\r\n")),
+        ("csv", ROWS.replace("\n", "\r")),
+    ],
+)
 def test_delimiters_and_line_ends(suffix: str, text: str, tmp_path: Path) -> None:
     data = load_dataset(write(tmp_path, text, f"table.{suffix}"), "label")
     assert [c.name for c in data.columns] == ["a", "b", "label"] and len(data) == 15
@@ -259,8 +278,14 @@ def test_json_parquet_and_arrow_give_the_same_table(tmp_path: Path) -> None:
     frame = expected.copy()
     frame.to_json(tmp_path / "t.json", orient="records")
     frame.to_parquet(tmp_path / "t.parquet")
-    for source in (tmp_path / "t.json", tmp_path / "t.parquet", pa.Table.from_pandas(frame), frame,
-                   frame.set_index(frame.index + 5), frame.convert_dtypes()):
+    for source in (
+        tmp_path / "t.json",
+        tmp_path / "t.parquet",
+        pa.Table.from_pandas(frame),
+        frame,
+        frame.set_index(frame.index + 5),
+        frame.convert_dtypes(),
+    ):
         pd.testing.assert_frame_equal(load_dataset(source, "label").frame, expected)
 
 

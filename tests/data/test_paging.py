@@ -37,7 +37,7 @@ def test_sorting_puts_missing_last_both_ways(kepler: Dataset) -> None:
             rows = read(pager.rows(0, 9564, sort=[("koi_score", descending)]))
             scores = rows["koi_score"].to_pylist()
             present = [s for s in scores if s is not None]
-            assert scores[len(present):] == [None] * 1510
+            assert scores[len(present) :] == [None] * 1510
             assert present == sorted(present, reverse=descending)
 
 
@@ -100,8 +100,9 @@ def test_many_threads_may_ask(kepler: Dataset) -> None:
 
 
 def test_dates_numbers_and_words_keep_their_types() -> None:
-    frame = pd.DataFrame({"d": pd.date_range("2020", periods=3), "i": [1, 2, 3], "f": [0.5, np.nan, 1],
-                          "s": list("abc")})
+    frame = pd.DataFrame(
+        {"d": pd.date_range("2020", periods=3), "i": [1, 2, 3], "f": [0.5, np.nan, 1], "s": list("abc")}
+    )
     with load_dataset(frame).pager() as pager:
         schema = read(pager.rows(0, 3)).schema
         assert pager.schema == [(f.name, str(f.type)) for f in schema][1:]
@@ -109,11 +110,15 @@ def test_dates_numbers_and_words_keep_their_types() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size=30), st.booleans(),
-       st.integers(0, 40), st.integers(0, 40))
+@given(
+    st.lists(st.one_of(st.none(), st.text(max_size=5)), min_size=1, max_size=30),
+    st.booleans(),
+    st.integers(0, 40),
+    st.integers(0, 40),
+)
 def test_pages_are_slices(words: list[str | None], descending: bool, start: int, count: int) -> None:
     with TablePager(pd.DataFrame({"w": pd.Series(words, dtype=object)})) as pager:
         everything = read(pager.rows(0, 100, sort=[("w", descending)]))["__row__"].to_pylist()
         page = pager.rows(start, count, sort=[("w", descending)])
     assert sorted(everything) == list(range(len(words)))
-    assert read(page)["__row__"].to_pylist() == everything[start:start + count] and page.total == len(words)
+    assert read(page)["__row__"].to_pylist() == everything[start : start + count] and page.total == len(words)

@@ -35,13 +35,13 @@ def test_empty_constant_and_identifier_columns() -> None:
 
 def test_duplicate_rows_apart_from_identifiers() -> None:
     table = pd.concat([frame(200), frame(200).iloc[:7]], ignore_index=True).assign(row_id=range(207))
-    finding, = load_dataset(table, "y").quality().of(FindingKind.DUPLICATE_ROWS)
+    (finding,) = load_dataset(table, "y").quality().of(FindingKind.DUPLICATE_ROWS)
     assert finding.rows == list(range(200, 207))
 
 
 def test_class_imbalance() -> None:
     table = frame(400).assign(y=["rare"] * 20 + ["common"] * 380)
-    finding, = load_dataset(table, "y").quality().of("class_imbalance")
+    (finding,) = load_dataset(table, "y").quality().of("class_imbalance")
     assert "'rare'" in finding.message and finding.rows == list(range(20))
     assert "class_imbalance" not in kinds(load_dataset(table.assign(y=["u", "v"] * 200), "y"))
 
@@ -50,7 +50,7 @@ def test_missing_values_name_the_worst_first() -> None:
     table = frame()
     table.loc[:9, "a"] = np.nan
     table.loc[:299, "b"] = np.nan
-    finding, = load_dataset(table, "y").quality().of("missing_values")
+    (finding,) = load_dataset(table, "y").quality().of("missing_values")
     assert finding.columns == ["b", "a"] and len(finding.rows) == 300
     assert "'b'" in finding.advice
 
@@ -58,7 +58,7 @@ def test_missing_values_name_the_worst_first() -> None:
 def test_a_missing_target_is_said() -> None:
     table = frame()
     table.loc[:9, "y"] = None
-    finding, = load_dataset(table, "y").quality().of("missing_values")
+    (finding,) = load_dataset(table, "y").quality().of("missing_values")
     assert finding.columns == ["y"] and finding.rows == list(range(10))
 
 
@@ -77,14 +77,14 @@ def test_a_copy_of_the_answer_is_suspected() -> None:
 def test_a_flag_only_ever_set_for_one_class_is_suspected() -> None:
     table = frame()
     table["flag"] = ((table.y == "u") & (table.index % 3 == 0)).astype(int)
-    finding, = load_dataset(table, "y").quality().of("leakage")
+    (finding,) = load_dataset(table, "y").quality().of("leakage")
     assert finding.columns == ["flag"] and "100.0%" in finding.message and "exclude" in finding.advice
 
 
 def test_a_column_present_only_for_one_class_is_suspected() -> None:
     table = frame()
     table["treated"] = np.where(table.y == "u", np.random.default_rng(1).normal(size=400), np.nan)
-    finding, = load_dataset(table, "y").quality().of("leakage")
+    (finding,) = load_dataset(table, "y").quality().of("leakage")
     assert finding.columns == ["treated"]
 
 
@@ -92,16 +92,23 @@ def test_a_number_that_is_the_answer_in_other_units_is_suspected() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"f": rng.normal(size=400), "noise": rng.normal(size=400)})
     table["c"] = (table.f - 32) / 1.8
-    finding, = load_dataset(table, "c").quality().of("leakage")
+    (finding,) = load_dataset(table, "c").quality().of("leakage")
     assert finding.columns == ["f"]
 
 
 def test_keplers_own_leaks_are_found_by_the_numbers(kepler: Dataset) -> None:
-    expected = {"kepler_name", "koi_pdisposition", "koi_score", "koi_fpflag_nt", "koi_fpflag_ss", "koi_fpflag_co",
-                "koi_fpflag_ec"}
+    expected = {
+        "kepler_name",
+        "koi_pdisposition",
+        "koi_score",
+        "koi_fpflag_nt",
+        "koi_fpflag_ss",
+        "koi_fpflag_co",
+        "koi_fpflag_ec",
+    }
     assert {f.columns[0] for f in kepler.quality().of("leakage")} == expected
     assert {f.columns[0] for f in load_dataset("kepler").quality().of("leakage")} == expected
-    name, = (f for f in kepler.quality().of("leakage") if f.columns == ["kepler_name"])
+    (name,) = (f for f in kepler.quality().of("leakage") if f.columns == ["kepler_name"])
     assert "CONFIRMED" in name.message and "set aside already" in name.advice
 
 

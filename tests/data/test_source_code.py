@@ -50,8 +50,9 @@ def assert_same_in_a_script(data: Dataset, folder: Path, data_path: Path | None 
     script.write_text("\n".join(lines), encoding="utf-8")
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()
-    done = subprocess.run([sys.executable, "-W", "error", str(script)], cwd=elsewhere, capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script)], cwd=elsewhere, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert_same(np.load(folder / "out.npz"), prepare(data, rows))
 
@@ -95,16 +96,18 @@ def test_the_packages_sample_by_its_absolute_path(tmp_path: Path) -> None:
 def messy_frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     n = 160
-    return pd.DataFrame({
-        "weight": [None if i % 7 == 0 else float(v) for i, v in enumerate(rng.normal(70, 9, n))],
-        'quo"te\n<script>': rng.integers(0, 3, n).astype(float),
-        "__proto__": rng.choice(["été", "naïve", "mœurs"], n),
-        "seen": pd.date_range("2020-01-01", periods=n, freq="37h"),
-        "flag": rng.choice([True, False], n),
-        "half": rng.choice([0.5, 1.5, np.nan], n),
-        "town": [None if i % 11 == 0 else f" town {i % 70} " for i in range(n)],
-        "label": rng.choice(["a", "b"], n),
-    })
+    return pd.DataFrame(
+        {
+            "weight": [None if i % 7 == 0 else float(v) for i, v in enumerate(rng.normal(70, 9, n))],
+            'quo"te\n<script>': rng.integers(0, 3, n).astype(float),
+            "__proto__": rng.choice(["été", "naïve", "mœurs"], n),
+            "seen": pd.date_range("2020-01-01", periods=n, freq="37h"),
+            "flag": rng.choice([True, False], n),
+            "half": rng.choice([0.5, 1.5, np.nan], n),
+            "town": [None if i % 11 == 0 else f" town {i % 70} " for i in range(n)],
+            "label": rng.choice(["a", "b"], n),
+        }
+    )
 
 
 def test_frame_in_memory_is_read_from_the_file_its_user_writes(tmp_path: Path) -> None:
@@ -125,18 +128,21 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     assert_same_here(load_dataset(tmp_path / "table.parquet", "label"))
 
 
-@pytest.mark.parametrize(("text", "options"), [
-    ("x;y;label\n1,5;a;u\n2,5;b;v\n" * 1 + "3.5;c;u\n4;a;v\n" * 20, {}),
-    ("# note\n\n# more\nx\ty\tlabel\n" + "1\t\"in\" quotes\tu\n2\tout\tv\n3\tb\tu\n" * 10, {}),
-    ("x,label\n" + "1,été\n2,où\n nan ,où\n inf,été\n" * 9, {"encoding": "cp1252"}),
-    ("x,label\n" + "1,été\n2,où\n" * 9, {"encoding": "utf-16"}),
-    ("x,d,label\n" + "1,31/12/2020,0\n2,01/02/2021,1\n3,15/02/2021,4\n" * 9, {}),
-    ("x y label\n" + "1 2.5 0\n2 1e3 1\n3 7 1\n" * 9, {}),
-    ("#x,y,label\n" + "1,2.5,u\n2,7,v\n3,7,v\n" * 9, {}),
-    ("x,y,label,\n" + "1,2.5,u,\n2,7,v,\n3,7,v,\n" * 9, {}),
-    ("x,y,label\n" + "1,2.5,u,\n2,7,v,\n3,7,v,\n" * 9, {}),
-    ("x,zip,label\n" + "1,01234,0.5\n2,98765,0.25\n3,04711,7\n" * 9, {}),
-])
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("x;y;label\n1,5;a;u\n2,5;b;v\n" * 1 + "3.5;c;u\n4;a;v\n" * 20, {}),
+        ("# note\n\n# more\nx\ty\tlabel\n" + '1\t"in" quotes\tu\n2\tout\tv\n3\tb\tu\n' * 10, {}),
+        ("x,label\n" + "1,été\n2,où\n nan ,où\n inf,été\n" * 9, {"encoding": "cp1252"}),
+        ("x,label\n" + "1,été\n2,où\n" * 9, {"encoding": "utf-16"}),
+        ("x,d,label\n" + "1,31/12/2020,0\n2,01/02/2021,1\n3,15/02/2021,4\n" * 9, {}),
+        ("x y label\n" + "1 2.5 0\n2 1e3 1\n3 7 1\n" * 9, {}),
+        ("#x,y,label\n" + "1,2.5,u\n2,7,v\n3,7,v\n" * 9, {}),
+        ("x,y,label,\n" + "1,2.5,u,\n2,7,v,\n3,7,v,\n" * 9, {}),
+        ("x,y,label\n" + "1,2.5,u,\n2,7,v,\n3,7,v,\n" * 9, {}),
+        ("x,zip,label\n" + "1,01234,0.5\n2,98765,0.25\n3,04711,7\n" * 9, {}),
+    ],
+)
 def test_text_formats(text: str, options: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
     file.write_bytes(text.encode(options.get("encoding", "utf-8")))
@@ -166,8 +172,9 @@ def test_a_frame_says_where_its_file_is_named() -> None:
 
 
 CELL = st.one_of(
-    st.sampled_from(["", "NA", "?", " ? ", "1", "2", "2.0", " 3", "1e5", "-.5", "inf", "nan", "007", "yes", "no",
-                     "2020-01-02"]),
+    st.sampled_from(
+        ["", "NA", "?", " ? ", "1", "2", "2.0", " 3", "1e5", "-.5", "inf", "nan", "007", "yes", "no", "2020-01-02"]
+    ),
     st.text("ab ,;\"'#é\n\\{}1", max_size=6),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
 )

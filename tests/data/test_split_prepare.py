@@ -16,19 +16,30 @@ from sklearn.model_selection import train_test_split
 from medilytica_widgets.data import Dataset, Preprocessor, load_dataset, prepare, split
 from medilytica_widgets.errors import ColumnNotFoundError, DataError, ModelFileError, SpecError, TargetError
 
-HOSTILE = ['a "quoted" name', "<script>alert(1)</script>", "two\nlines", "🚀 é", "__proto__", "'; drop table t; --",
-           "[x]", "a\\b", "{0}"]
+HOSTILE = [
+    'a "quoted" name',
+    "<script>alert(1)</script>",
+    "two\nlines",
+    "🚀 é",
+    "__proto__",
+    "'; drop table t; --",
+    "[x]",
+    "a\\b",
+    "{0}",
+]
 
 
 def toy(rows: int = 120) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    return pd.DataFrame({
-        "dose": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(10, 3, rows)),
-        "sex": rng.integers(0, 2, rows),
-        "town": rng.choice(["Bern", "Köln", "Graz"], rows),
-        "seen": pd.date_range("2020-01-01", periods=rows, freq="D"),
-        "y": rng.choice(["u", "v"], rows),
-    })
+    return pd.DataFrame(
+        {
+            "dose": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(10, 3, rows)),
+            "sex": rng.integers(0, 2, rows),
+            "town": rng.choice(["Bern", "Köln", "Graz"], rows),
+            "seen": pd.date_range("2020-01-01", periods=rows, freq="D"),
+            "y": rng.choice(["u", "v"], rows),
+        }
+    )
 
 
 def test_shares_and_strata(kepler: Dataset) -> None:
@@ -48,8 +59,9 @@ def test_a_seed_gives_the_same_rows_and_scikit_learns(kepler: Dataset) -> None:
     y = kepler.frame["koi_disposition"].to_numpy()
     rest, test = train_test_split(np.arange(9564), test_size=1913, random_state=5, stratify=y)
     np.testing.assert_array_equal(rows.test, test)
-    np.testing.assert_array_equal(rows.validation, train_test_split(rest, test_size=1530, random_state=5,
-                                                                   stratify=y[rest])[1])
+    np.testing.assert_array_equal(
+        rows.validation, train_test_split(rest, test_size=1530, random_state=5, stratify=y[rest])[1]
+    )
 
 
 def test_rows_without_a_target_are_left_out(planets: Dataset) -> None:
@@ -78,8 +90,9 @@ def test_splits_that_cannot_be() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(3, 90), st.integers(0, 2**32 - 1), st.floats(0.05, 0.45), st.floats(0.05, 0.45))
 def test_parts_never_overlap(rows: int, seed: int, test: float, validation: float) -> None:
-    data = load_dataset(pd.DataFrame({"x": np.arange(rows) * 1.5, "y": ["u", "v"] * (rows // 2) + ["u"] * (rows % 2)}),
-                        "y")
+    data = load_dataset(
+        pd.DataFrame({"x": np.arange(rows) * 1.5, "y": ["u", "v"] * (rows // 2) + ["u"] * (rows % 2)}), "y"
+    )
     parts = split(data, seed=seed, test=test, validation=validation)
     every = np.concatenate([parts.train, parts.validation, parts.test])
     assert sorted(every) == list(range(rows)) and min(map(len, (parts.train, parts.validation, parts.test))) >= 1
@@ -119,7 +132,8 @@ def test_fitted_on_the_training_rows_only() -> None:
     assert ours.preprocessor.numeric_scales() == theirs.preprocessor.numeric_scales()
     assert ours.feature_names == theirs.feature_names
     assert ours.preprocessor.numeric_scales()["dose"]["median"] == pytest.approx(
-        float(np.nanmedian(table["dose"].iloc[rows.train])))
+        float(np.nanmedian(table["dose"].iloc[rows.train]))
+    )
 
 
 def test_feature_names_match_the_columns() -> None:
@@ -146,8 +160,9 @@ def test_new_rows_in_any_form() -> None:
     made = prepare(data, split(data)).preprocessor
     tidy = pd.DataFrame({"dose": [11.5], "sex": [1], "town": ["Bern"], "seen": [pd.Timestamp("2020-02-01")]})
     expected = made.transform(tidy)
-    messy = pd.DataFrame({"extra": ["?"], " seen ": ["2020-02-01"], "town": [" Bern "], "sex": [" 1.0"],
-                          "dose": ["11.5 "]}, index=[77])
+    messy = pd.DataFrame(
+        {"extra": ["?"], " seen ": ["2020-02-01"], "town": [" Bern "], "sex": [" 1.0"], "dose": ["11.5 "]}, index=[77]
+    )
     np.testing.assert_array_equal(made.transform(messy), expected)
     np.testing.assert_array_equal(made.transform(tidy.astype({"sex": float}).convert_dtypes()), expected)
     np.testing.assert_array_equal(made.transform(tidy.assign(sex=[True])), expected)
@@ -222,19 +237,22 @@ def test_keplers_parts_are_trusted_too(kepler: Dataset) -> None:
 
 def test_hostile_names_survive_everything() -> None:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({name: rng.normal(size=60) if i % 2 else rng.choice(["a", "b", "c"], 60)
-                          for i, name in enumerate(HOSTILE)})
+    table = pd.DataFrame(
+        {name: rng.normal(size=60) if i % 2 else rng.choice(["a", "b", "c"], 60) for i, name in enumerate(HOSTILE)}
+    )
     table["label"] = rng.choice(HOSTILE[:3], 60)
     data = load_dataset(table, "label")
     assert [c.name for c in data.columns] == [*HOSTILE, "label"]
     assert data.classes == sorted(HOSTILE[:3])
     ready = prepare(data, split(data))
     blob, plan = ready.preprocessor.save_parts()
-    np.testing.assert_array_equal(Preprocessor.from_parts(blob, plan).transform(table.iloc[ready.split.test]),
-                                  ready.X_test)
+    np.testing.assert_array_equal(
+        Preprocessor.from_parts(blob, plan).transform(table.iloc[ready.split.test]), ready.X_test
+    )
     with data.pager() as pager:
         assert pager.rows(0, 5, sort=[(HOSTILE[5], True)], search="a").total == len(
-            table[table.map(str).apply(lambda c: c.str.contains("a", case=False)).any(axis=1)])
+            table[table.map(str).apply(lambda c: c.str.contains("a", case=False)).any(axis=1)]
+        )
 
 
 def test_a_head_may_ask_for_regression(heart: Dataset) -> None:

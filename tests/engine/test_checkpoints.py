@@ -173,9 +173,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_random_damage_is_found(
-    tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: st.DataObject
-) -> None:
+def test_random_damage_is_found(tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "random-damage.safetensors"
     start = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(start, min(len(whole), start + 40)))

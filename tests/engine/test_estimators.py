@@ -157,9 +157,7 @@ def test_an_estimators_error_is_told_in_our_words(make: Make, iris: Prepared) ->
 @pytest.mark.parametrize("algorithm", QUICK)
 def test_a_class_without_training_rows_has_probability_zero(make: Make, iris: Prepared, algorithm: str) -> None:
     kept = iris.y_train != 1
-    trainer = make(
-        replace(iris, X_train=iris.X_train[kept], y_train=iris.y_train[kept]), algorithm, **QUICK[algorithm]
-    )
+    trainer = make(replace(iris, X_train=iris.X_train[kept], y_train=iris.y_train[kept]), algorithm, **QUICK[algorithm])
     trainer.start()
     trainer.wait(60)
     answer = trainer.predictor().predict_proba(iris.X_test)

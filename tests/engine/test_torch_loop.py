@@ -250,3 +250,22 @@ def test_predictors_refuse_rows_of_another_width(make: Make, moons: Prepared, di
     assert predictor.predict_proba(np.empty((0, 2))).shape == (0, 2)
     assert predictor.predict(moons.X_test.astype(np.float64)).dtype == np.int64
     np.testing.assert_allclose(predictor.predict_proba(moons.X_test).sum(axis=1), 1, atol=1e-12)
+
+
+def test_a_run_that_is_over_at_once_is_looked_at_all_the_same(make: Make, iris: Prepared) -> None:
+    deep = (Layer("linear", units=16, activation="sigmoid"),) * 12
+    trainer = finished(make(iris, layers=deep, epochs=300, batch_size=8))
+    told = [entry.kind for entry in trainer.log.read()[0]]
+    assert "vanishing_gradients" in told
+    latest = trainer.sheets.latest
+    assert latest is not None and latest.step == trainer.progress()["step"]
+    assert np.isfinite(latest.column("update_ratio")).all()
+
+
+def test_no_sheets_are_made_where_none_are_wanted(iris: Prepared) -> None:
+    trainer = Trainer(
+        Job(algorithms.get("mlp"), {"epochs": 50}, iris, layers=(Layer("linear", units=8),)), sheet_every=None
+    )
+    trainer.start()
+    trainer.wait(60)
+    assert len(trainer.sheets) == 0

@@ -51,9 +51,7 @@ def test_start_returns_while_it_trains(make: Make, moons: Prepared, endless: int
         trainer.wait(0.01)
 
 
-def test_while_paused_no_row_comes_and_resume_goes_on(
-    make: Make, moons: Prepared, endless: int, until: Until
-) -> None:
+def test_while_paused_no_row_comes_and_resume_goes_on(make: Make, moons: Prepared, endless: int, until: Until) -> None:
     trainer = make(moons, epochs=endless)
     trainer.start()
     until(lambda: len(trainer.telemetry) > 3)
@@ -303,9 +301,7 @@ def test_wrong_changes_are_refused_in_the_caller(make: Make, moons: Prepared, en
     assert (trainer.status, trainer.marks) == ("paused", [])
 
 
-def test_a_slot_that_raises_does_not_end_the_run(
-    make: Make, moons: Prepared, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_slot_that_raises_does_not_end_the_run(make: Make, moons: Prepared, caplog: pytest.LogCaptureFixture) -> None:
     trainer = make(moons, epochs=2)
 
     def broken(status: str) -> None:

@@ -42,9 +42,7 @@ def test_the_top_row_is_the_highest_value(mixed: Any) -> None:
 
 def test_others_are_held_at_median_or_most_frequent(mixed: Any) -> None:
     rows = mixed.data.frame.iloc[mixed.split.train]
-    found = boundary(
-        mixed.prepared.preprocessor, mixed.predictor, mixed.data, "age", "dose", (4, 4), split=mixed.split
-    )
+    found = boundary(mixed.prepared.preprocessor, mixed.predictor, mixed.data, "age", "dose", (4, 4), split=mixed.split)
     assert found.held["ward"] == "south"
     assert found.held["smoker"] == rows["smoker"].mode().iloc[0]
     assert found.held["day"] == rows["day"].median().isoformat()
@@ -67,9 +65,7 @@ def test_two_columns_alone_hold_nothing() -> None:
 
 
 def test_points_are_test_rows_with_their_errors(mixed: Any) -> None:
-    found = boundary(
-        mixed.prepared.preprocessor, mixed.predictor, mixed.data, "age", "dose", (4, 4), split=mixed.split
-    )
+    found = boundary(mixed.prepared.preprocessor, mixed.predictor, mixed.data, "age", "dose", (4, 4), split=mixed.split)
     test = mixed.data.frame.iloc[mixed.split.test]
     low, high = found.x_range
     inside = test["age"].between(low, high) & test["dose"].between(*found.y_range)

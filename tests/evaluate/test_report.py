@@ -74,9 +74,10 @@ def test_almost_all_is_not_called_all() -> None:
 
 
 def test_the_sentence_tells_a_model_that_learned_little() -> None:
-    assert "Always answering 'no' would be right for 90 of 100" in told(
-        [0] * 88 + [1] * 2 + [0] * 10, [0] * 90 + [1] * 10, ["no", "yes"]
-    ).sentence
+    assert (
+        "Always answering 'no' would be right for 90 of 100"
+        in told([0] * 88 + [1] * 2 + [0] * 10, [0] * 90 + [1] * 10, ["no", "yes"]).sentence
+    )
 
 
 def test_a_class_without_rows_is_neither_missed_nor_a_warning() -> None:

@@ -51,9 +51,7 @@ def test_three_hundred_specifications() -> None:
     ends: Counter[str] = Counter()
     started = time.monotonic()
 
-    @settings(
-        max_examples=SPECIFICATIONS, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+    @settings(max_examples=SPECIFICATIONS, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(TRIALS)
     def live(trial: Trial) -> None:
         ends[outcome(trial)] += 1

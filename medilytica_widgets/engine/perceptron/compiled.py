@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, StateError
-from ..stepping import SLOTS, FlatState, Objective, StepSettings, Totals
+from ..held import copied
+from ..stepping import SLOTS, EpochState, FlatState, Objective, StepSettings, Totals
 from . import compiler, ordering, steps
 from .blas import one_thread
 from .plan import Plan
-from .tables import ACTIVE, BATCH, HITS, LOSS, MU, STEP, Flat, Rows, Ways, block_of, settings_of
+from .tables import (
+    ACTIVE,
+    AFTER,
+    BATCH,
+    COLUMNS,
+    COPY,
+    HITS,
+    LOSS,
+    MU,
+    RESULTS,
+    STEP,
+    VAL_HITS,
+    VAL_LOSS,
+    Copies,
+    Flat,
+    Rows,
+    Ways,
+    block_of,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +108,8 @@ class CompiledPath:
         self._order_val = np.arange(len(X_val), dtype=np.int64)
         self._no_values = np.zeros(0, self._dtype)
         self._masks = self._no_values
-        self._no_words, self._no_table = np.zeros(0, np.int64), np.zeros((0, 5))
+        self._no_words, self._no_table = np.zeros(0, np.int64), np.zeros((0, COLUMNS))
+        self._no_copies = Copies(np.zeros((0, 0), self._dtype), np.zeros((0, 0), np.int64))
         self._sums, self._span = np.zeros(4), np.zeros(3, np.int64)
         self._settings: StepSettings | None = None
         self._order: NDArray[np.int64] | None = None
@@ -129,10 +151,10 @@ class CompiledPath:
         end = min(end, len(self._order_val))
         if start >= end:
             return 0.0, 0.0
-        table = np.zeros((1, 5))
+        table = np.zeros((1, COLUMNS))
         with one_thread():
             self._call(self._order_val, start, end, 0, self._sums, self._no_words, table)
-        return float(table[0, 3]), float(table[0, 4])
+        return float(table[0, VAL_LOSS]), float(table[0, VAL_HITS])
 
     def train_epochs(
         self,
@@ -141,7 +163,8 @@ class CompiledPath:
         rates: NDArray[np.float64],
         settings: StepSettings,
         validation_rows: int = VALIDATION_ROWS,
-    ) -> NDArray[np.float64]:
+        keep: Collection[int] = (),
+    ) -> tuple[NDArray[np.float64], dict[int, EpochState]]:
         """Carry out whole epochs, each with an order of its own and with validation at its end.
 
         Compiled and without dropout it is one call; the result is the same otherwise.
@@ -155,12 +178,15 @@ class CompiledPath:
         settings : StepSettings
         validation_rows : int
             How many rows one evaluation takes; the sums over all are continued from one to the next.
+        keep : collection of int
+            Which of the epochs, from 0, leave a copy of the state at their end.
 
         Returns
         -------
-        ndarray of shape (epochs done, 5)
+        table : ndarray of shape (epochs done, 5)
             Sums of loss and hits, rows, and the sums of validation loss and hits. Fewer epochs were done where
             a loss was not finite: the last row says which.
+        kept : dict of int to EpochState
         """
         if settings is not self._settings:
             self._apply(settings)
@@ -168,31 +194,62 @@ class CompiledPath:
         rates = np.array(rates, np.float64)
         if epochs < 1 or n == 0 or len(rates) != epochs * -(-n // settings.batch_size):
             raise InputError("There must be a learning rate for each step of each epoch, and at least one epoch.")
-        table = np.zeros((epochs, 5))
+        table = np.zeros((epochs, COLUMNS))
+        kept_at = sorted(epoch for epoch in keep if 0 <= epoch < epochs)
         whole = self._dropped == 0 and self._compiled() is not None
         if not whole or n >= ordering.LARGEST or not follows_torch():
-            return self._epoch_by_epoch(generator, table, rates, settings, validation_rows)
+            return self._epoch_by_epoch(generator, table, rates, settings, validation_rows, kept_at)
         import torch
 
-        kept = generator.get_state()
-        words = ordering.read_state(kept.numpy())
+        before = generator.get_state().numpy()
+        words = ordering.read_state(before)
+        table[kept_at, COPY] = np.arange(1, len(kept_at) + 1)
+        copies = self._no_copies
+        if kept_at:
+            flat = self._flat
+            length = len(flat.weights) + len(flat.first) + len(flat.second)
+            values = np.empty((len(kept_at), length), self._dtype)
+            copies = Copies(values, np.empty((len(kept_at), len(words)), np.int64))
         order = np.empty(n, np.int64)
         sums, state = self._sums, self._state
+        first_step = state.step
         sums[STEP], sums[MU] = state.step, state.mu_product
         with one_thread():
-            done = self._call(order, 0, 0, validation_rows, rates, words, table)
+            done = self._call(order, 0, 0, validation_rows, rates, words, table, copies)
         state.step, state.mu_product = int(sums[STEP]), float(sums[MU])
-        after = kept.numpy().copy()
-        ordering.write_state(after, words)
-        generator.set_state(torch.from_numpy(after))
-        return table[:done]
+        generator.set_state(torch.from_numpy(_state_of(words, before)))
+        steps_ = len(rates) // epochs
+        kept: dict[int, EpochState] = {}
+        for k, epoch in enumerate(kept_at):
+            if epoch < done:
+                step, mu = first_step + (epoch + 1) * steps_, float(table[epoch, AFTER])
+                kept[epoch] = self._kept(copies.values[k], _state_of(copies.words[k], before), step, mu)
+        return table[:done, :RESULTS], kept
 
     # -- parts
 
     def _compiled(self) -> Any:
         return None if self._twin else compiler.compiled(self._dtype)
 
-    def _call(self, order: Any, start: int, count: int, part: int, rates: Any, words: Any, table: Any) -> int:
+    def _kept(self, values: NDArray[Any], order_state: NDArray[np.uint8], step: int, mu: float) -> EpochState:
+        """Return a row of `Copies` by the names of its parts."""
+        assert self._settings is not None
+        n = len(self._weights)
+        names = [name for name in SLOTS[self._settings.optimizer] if name in self._state.slots]
+        slots = {name: values[(k + 1) * n : (k + 2) * n] for k, name in enumerate(names)}
+        return EpochState(values[:n], slots, order_state, step, mu)
+
+    def _call(
+        self,
+        order: Any,
+        start: int,
+        count: int,
+        part: int,
+        rates: Any,
+        words: Any,
+        table: Any,
+        copies: Copies | None = None,
+    ) -> int:
         run = self._compiled() or _twin_run
         self._span[:] = start, count, part
         done = run(
@@ -208,26 +265,38 @@ class CompiledPath:
             self._masks,
             words,
             table,
+            copies or self._no_copies,
         )
         return int(done)
 
     def _epoch_by_epoch(
-        self, generator: torch.Generator, table: NDArray[np.float64], rates: Any, settings: StepSettings, part: int
-    ) -> NDArray[np.float64]:
+        self,
+        generator: torch.Generator,
+        table: NDArray[np.float64],
+        rates: Any,
+        settings: StepSettings,
+        part: int,
+        kept_at: list[int],
+    ) -> tuple[NDArray[np.float64], dict[int, EpochState]]:
         import torch
 
-        n, steps_ = len(self._data.X), len(rates) // len(table)
-        for epoch, row in enumerate(table):
+        n, steps_, state = len(self._data.X), len(rates) // len(table), self._state
+        results = table[:, :RESULTS]
+        kept: dict[int, EpochState] = {}
+        for epoch, row in enumerate(results):
             order = torch.randperm(n, generator=generator).numpy()
             here = rates[epoch * steps_ : (epoch + 1) * steps_]
             _, row[2], row[0], row[1] = self.train(order, 0, steps_, here, settings)
             if not np.isfinite(row[0]):
-                return table[: epoch + 1]
+                return results[: epoch + 1], kept
             for low in range(0, len(self._order_val), part):
                 row[3:] += self.evaluate(low, low + part)
             if not np.isfinite(row[3]):
-                return table[: epoch + 1]
-        return table
+                return results[: epoch + 1], kept
+            if epoch in kept_at:
+                flat = np.concatenate((self._flat.weights, self._flat.first, self._flat.second))
+                kept[epoch] = self._kept(flat, generator.get_state().numpy(), state.step, state.mu_product)
+        return results, kept
 
     def _apply(self, settings: StepSettings) -> None:
         """Take over settings that may have changed."""
@@ -297,6 +366,13 @@ class CompiledPath:
         for array in placed:
             array.flags.writeable = False
         return placed
+
+
+def _state_of(words: NDArray[np.int64], like: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a generator's state with other words in it."""
+    state = copied(like)
+    ordering.write_state(state, words)
+    return state
 
 
 def _twin_run(*arguments: Any) -> int:

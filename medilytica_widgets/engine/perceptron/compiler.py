@@ -190,5 +190,7 @@ def _signature(dtype: np.dtype[np.floating]) -> Any:
     rows = together((given(kind, 2), given(types.int64), given(kind)), tables.Rows)
     ways = together((numbers, numbers, integers, numbers), tables.Ways)
     table = types.Array(types.float64, 2, "C")
-    arguments = (block, weights, rows, rows, ways, integers, integers, integers, numbers, values, integers, table)
+    copies = together((types.Array(kind, 2, "C"), types.Array(types.int64, 2, "C")), tables.Copies)
+    orders = (integers, integers, integers)
+    arguments = (block, weights, rows, rows, ways, *orders, numbers, values, integers, table, copies)
     return types.int64(*arguments)

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import arrays, ordering
 from . import tables as t
-from .tables import Block, Flat, Rows, Ways
+from .tables import Block, Copies, Flat, Rows, Ways
 
 
 def forward(block: Block, weights: Any, rows: int, masks: Any, at: int, batch: int, low: int) -> Any:
@@ -158,6 +158,15 @@ def evaluate(block: Block, weights: Any, data: Rows, ways: Ways, order: Any, sta
     return loss / over * count, hits
 
 
+def keep(flat: Flat, words: Any, copies: Copies, at: int) -> None:
+    """Copy the state at an epoch's end, so that the call need not end there."""
+    n, m = len(flat.weights), len(flat.first)
+    copies.values[at, :n] = flat.weights
+    copies.values[at, n : n + m] = flat.first
+    copies.values[at, n + m :] = flat.second
+    copies.words[at, :] = words
+
+
 def make_run(stamp: str) -> Any:
     """Return the function through which all calls go.
 
@@ -180,21 +189,21 @@ def make_run(stamp: str) -> Any:
         masks: Any,
         words: Any,
         table: Any,
+        copies: Copies,
     ) -> int:
         """Do one of three things; one function for all, since each one costs seconds to compile.
 
         With an empty ``table`` up to ``span[1]`` steps from ``order[span[0]]`` on; returns where it stopped.
-        With empty ``words`` validation rows ``span[0]`` to ``span[1]`` are evaluated into ``table[0, 3:5]``.
-        Otherwise whole epochs, a row of the table each (sums of loss and hits, rows, sums of validation loss
-        and hits, that in parts of ``span[2]`` rows); returns how many were done, fewer where a loss was not
-        finite.
+        With empty ``words`` validation rows ``span[0]`` to ``span[1]`` are evaluated into the table's first row.
+        Otherwise whole epochs, a row of the table each, validation in parts of ``span[2]`` rows; returns how many
+        were done, fewer where a loss was not finite.
         """
         if len(stamp) == 0:
             return -1
         start, end, part = span[0], span[1], span[2]
         if len(table) > 0 and len(words) == 0:
             loss, hits = evaluate(block, flat.weights, validation, ways, order_val, start, end, masks)
-            table[0, 3], table[0, 4] = loss, hits
+            table[0, t.VAL_LOSS], table[0, t.VAL_HITS] = loss, hits
             return len(table)
         epochs, sums = max(len(table), 1), ways.sums
         for epoch in range(epochs):
@@ -205,20 +214,24 @@ def make_run(stamp: str) -> Any:
             done = train(block, flat, data, ways, order, start, end, rates[epoch * end :], masks)
             if len(table) == 0:
                 return done
-            table[epoch, 0], table[epoch, 1], table[epoch, 2] = sums[t.LOSS], sums[t.HITS], done
+            table[epoch, t.TRAIN_LOSS], table[epoch, t.TRAIN_HITS] = sums[t.LOSS], sums[t.HITS]
+            table[epoch, t.TRAINED] = done
             if not np.isfinite(sums[t.LOSS]):
                 return epoch + 1
             for low in range(0, len(order_val), part):
                 high = min(low + part, len(order_val))
                 loss, hits = evaluate(block, flat.weights, validation, ways, order_val, low, high, masks)
-                table[epoch, 3] += loss
-                table[epoch, 4] += hits
-            if not np.isfinite(table[epoch, 3]):
+                table[epoch, t.VAL_LOSS] += loss
+                table[epoch, t.VAL_HITS] += hits
+            if not np.isfinite(table[epoch, t.VAL_LOSS]):
                 return epoch + 1
+            table[epoch, t.AFTER] = sums[t.MU]
+            if table[epoch, t.COPY] > 0.0:
+                keep(flat, words, copies, int(table[epoch, t.COPY]) - 1)
         return epochs
 
     return run
 
 
-COMPILED = (forward, backward, loss_of, gather, train, evaluate, ordering.twist, ordering.shuffle)
+COMPILED = (forward, backward, loss_of, gather, train, evaluate, keep, ordering.twist, ordering.shuffle)
 """What numba compiles as it stands, beside what `make_run` returns."""

@@ -21,6 +21,10 @@ DECAY, L1, L2, MOMENTUM, CLIP_VALUE, CLIP_NORM, SMOOTHING, WEIGHT_TOTAL = range(
 BATCH, OPTIMIZER, NESTEROV = range(3)
 # what goes on from step to step
 LOSS, HITS, STEP, MU = range(4)
+# columns of an epoch: the first five are results; COPY says (from 1) which row of `Copies` takes the state at its end,
+# AFTER what nadam's product of momenta is there
+TRAIN_LOSS, TRAIN_HITS, TRAINED, VAL_LOSS, VAL_HITS, COPY, AFTER = range(7)
+RESULTS, COLUMNS = 5, 7
 SGD, ADAM, ADAMW, RMSPROP, NADAM = range(5)
 OPTIMIZERS = {"sgd": SGD, "adam": ADAM, "adamw": ADAMW, "rmsprop": RMSPROP, "nadam": NADAM}
 
@@ -52,6 +56,13 @@ class Flat(NamedTuple):
     gradient: NDArray[Any]
     first: NDArray[Any]
     second: NDArray[Any]
+
+
+class Copies(NamedTuple):
+    """The flat buffers one behind the other, and the generator's words, as they are at the end of some epochs."""
+
+    values: NDArray[Any]
+    words: NDArray[np.int64]
 
 
 class Rows(NamedTuple):

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from medilytica_widgets.engine.perceptron import blas, compiled, compiler, ordering
-from medilytica_widgets.engine.stepping import StepSettings
+from medilytica_widgets.engine.stepping import SLOTS, StepSettings
 from medilytica_widgets.errors import InputError, StateError
 from medilytica_widgets.network import Layer
 
@@ -51,6 +51,25 @@ def test_the_permutation_itself_is_that_of_torch(rows):
         np.testing.assert_array_equal(drawn, torch.randperm(rows, generator=generator))
 
 
+@pytest.mark.parametrize("optimizer", ("sgd", "rmsprop", "nadam"))
+@pytest.mark.parametrize("name", ("compiled", "twin"))
+def test_copies_of_epochs_are_what_a_call_that_ends_there_leaves(case, name, optimizer):
+    training = case(dtype=torch.float32, layers=RELU, settings=StepSettings(32, optimizer=optimizer))
+    path, generator = training.path(name), torch.Generator().manual_seed(3)
+    _, kept = path.train_epochs(generator, 5, training.rates(5 * 7), training.settings, keep=(0, 3, 9))
+    assert sorted(kept) == [0, 3]
+    for epoch, state in kept.items():
+        other, its = training.path("compiled"), torch.Generator().manual_seed(3)
+        rates = training.rates(5 * 7)[: (epoch + 1) * 7]
+        other.train_epochs(its, epoch + 1, rates, training.settings)
+        np.testing.assert_array_equal(state.weights, other.state.weights)
+        np.testing.assert_array_equal(state.order_state, its.get_state())
+        assert (state.step, state.mu_product) == (other.state.step, other.state.mu_product)
+        assert tuple(state.slots) == SLOTS[optimizer]
+        for slot, values in state.slots.items():
+            np.testing.assert_array_equal(values, other.state.slots[slot])
+
+
 @pytest.mark.parametrize("layers", (RELU, DROPPING))
 @pytest.mark.parametrize("name", ("compiled", "twin"))
 def test_whole_epochs_are_what_chunks_are_in_every_bit(case, name, layers):
@@ -59,7 +78,7 @@ def test_whole_epochs_are_what_chunks_are_in_every_bit(case, name, layers):
     whole, chunks = training.path(name), training.path("compiled")
     rates = training.rates(3 * 7)
     mine, its = (torch.Generator().manual_seed(3) for _ in range(2))
-    table = whole.train_epochs(mine, 3, rates, training.settings, validation_rows=40)
+    table, _ = whole.train_epochs(mine, 3, rates, training.settings, validation_rows=40)
     assert table.shape == (3, 5)
     for epoch, (loss, hits, rows, val_loss, val_hits) in enumerate(table):
         order = torch.randperm(training.rows, generator=its).numpy()
@@ -99,7 +118,7 @@ def test_epochs_end_where_a_loss_is_not_finite(case, name):
     training = case(dtype=torch.float32, settings=StepSettings(32))
     path = training.path(name)
     path.state.weights[5] = np.nan
-    table = path.train_epochs(torch.Generator().manual_seed(0), 4, training.rates(28), training.settings)
+    table, _ = path.train_epochs(torch.Generator().manual_seed(0), 4, training.rates(28), training.settings)
     assert len(table) == 1
     assert np.isnan(table[0, 0])
     assert path.state.step == 7
