@@ -177,10 +177,12 @@ describe("dragging", () => {
       drag(500 + k);
       await wait(10);
     }
-    expect(shown.model.sent).toHaveLength(1);
+    // what is not answered is sent again, under its id
+    const under = () => new Set(shown.model.sent.map(({ id }) => id)).size;
+    expect(under()).toBe(1);
     shown.model.answerAll();
     await wait(60);
-    expect(shown.model.sent).toHaveLength(2);
+    expect(under()).toBe(2);
   });
 
   test("a late echo does not pull the knob back", async () => {

@@ -45,6 +45,10 @@ class FakeModel {
   off(event: string, handler: (...values: any[]) => void): void {
     this.handlers.get(event)?.delete(handler);
   }
+  widget_manager: { kernel: unknown } = { kernel: null };
+  get(name: string): unknown {
+    return name === "self_id" ? "model-1" : undefined;
+  }
   send(content: unknown): void {
     this.sent.push(content as Envelope);
   }
@@ -273,32 +277,65 @@ describe("client", () => {
   });
 });
 
-describe("an answer that was lost", () => {
+describe("a message that was lost", () => {
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  test("is asked for again where asking only reads, and no more once it came", async () => {
+  const lost: [RequestKind, object][] = [
+    ["curve.read", { run: "r", cursor: 0 }],
+    ["layers.remove", { index: 0 }],
+  ];
+  test.each(lost)("%s is sent again under its id, and no more once an answer came", async (kind, body) => {
     vi.useFakeTimers();
     const { model, client } = connected();
-    const answer = client.request("curve.read", { run: "r", cursor: 0 });
-    vi.advanceTimersByTime(3100);
-    expect(model.sent.map((message) => message.kind)).toEqual(["curve.read", "curve.read"]);
+    const answer = client.request(kind, body as never);
+    vi.advanceTimersByTime(1100);
+    expect(model.sent.map((message) => message.kind)).toEqual([kind, kind]);
     const [first, second] = model.sent as [Envelope, Envelope];
     expect(second.id).toBe(first.id);
-    model.receive({ ...first, kind: "curve.read.result", body: { total: 0 } });
+    model.receive({ ...first, kind: `${kind}.result`, body: { total: 0 } });
     await expect(answer).resolves.toMatchObject({ body: { total: 0 } });
     vi.advanceTimersByTime(30_000);
     expect(model.sent).toHaveLength(2);
     client.close();
   });
 
-  test("is not asked for again where asking writes", () => {
+  test("is not sent for ever", () => {
     vi.useFakeTimers();
     const { model, client } = connected();
     void client.request("layers.remove", { index: 0 }).catch(() => undefined);
-    vi.advanceTimersByTime(30_000);
-    expect(model.sent).toHaveLength(1);
+    vi.advanceTimersByTime(3_600_000);
+    expect(model.sent).toHaveLength(21);
     client.close();
+  });
+
+  test.each([
+    [true, "our shell"],
+    [false, undefined],
+  ])("goes another way from then on (subshells: %s)", async (supportsSubshells, shell) => {
+    vi.useFakeTimers();
+    const { model, client } = connected();
+    const around: any[] = [];
+    model.widget_manager.kernel = {
+      connectionStatus: "connected",
+      supportsSubshells,
+      requestCreateSubshell: () => ({ done: Promise.resolve({ content: { subshell_id: "our shell" } }) }),
+      sendShellMessage: (message: unknown) => around.push(message),
+    };
+    const answer = client.request("curve.read", { run: "r", cursor: 0 });
+    await vi.advanceTimersByTimeAsync(1100);
+    expect(model.sent).toHaveLength(1);
+    expect(around).toHaveLength(1);
+    expect(around[0].header).toMatchObject({ msg_type: "comm_msg" });
+    expect(around[0].header.subshell_id).toBe(shell);
+    expect(around[0].content).toEqual({ comm_id: "model-1", data: { method: "custom", content: model.sent[0] } });
+    client.request("run.command", { command: "stop", unit: "", name: "" } as never).catch(() => undefined);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(model.sent).toHaveLength(1);
+    expect(around).toHaveLength(2);
+    expect(around[1].content.data.content.kind).toBe("run.command");
+    client.close();
+    await Promise.race([answer, Promise.resolve()]);
   });
 });

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("medilytica_widgets")
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
+_ANSWERS_KEPT = 64
+"""Answers to writing requests that a widget remembers, for a page that asks again."""
 _pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="medilytica-wire")
 
 
@@ -125,6 +127,8 @@ class BaseWidget(anywidget.AnyWidget):
         # What browsers asked and nobody answered yet, oldest first; True stands for withdrawn.
         self._waiting: dict[tuple[str, str], bool] = {}
         self._queue: deque[wire.Envelope] = deque()
+        # A page whose request stays unanswered sends it again; what was carried out is only answered again.
+        self._answered: dict[tuple[str, str], tuple[wire.Envelope, Answer | None]] = {}
         self._serving = False
         self._closed = False
         self._flush_failed = False
@@ -164,11 +168,18 @@ class BaseWidget(anywidget.AnyWidget):
             self._post(wire.reply(request, "result", {}))
             return
         with self._lock:
-            self._waiting[asked] = False
-            self._queue.append(request)
-            if self._serving:
+            if asked in self._waiting:
                 return
-            self._serving = True
+            known = self._answered.get(asked)
+            begins = known is None and not self._serving
+            if known is None:
+                self._waiting[asked] = False
+                self._queue.append(request)
+                self._serving = True
+        if known is not None:
+            self._post(*known)
+        if not begins:
+            return
         # One task at a time serves the queue in order: two changes of one knob must not overtake each
         # other, and a widget with many requests must not take the threads of the others.
         _pool.submit(self._serve_queue)
@@ -210,13 +221,22 @@ class BaseWidget(anywidget.AnyWidget):
             result = getattr(self, name)(request["body"])
             answer = result if isinstance(result, Answer) else Answer(result or {})
             self._go_on(request)
-            self._post(wire.reply(request, "result", answer.body), answer)
+            self._reply(request, wire.reply(request, "result", answer.body), answer)
         except CancelledRequest:
-            self._post(wire.reply(request, "cancelled", {}))
+            self._reply(request, wire.reply(request, "cancelled", {}))
         except Exception as error:
             if not isinstance(error, MedilyticaError):
                 logger.exception("%s failed at %s", type(self).__name__, request["kind"])
-            self._post(wire.reply(request, "error", error_body(error)))
+            self._reply(request, wire.reply(request, "error", error_body(error)))
+
+    def _reply(self, request: wire.Envelope, envelope: wire.Envelope, answer: Answer | None = None) -> None:
+        # reading again gives fresher news than an old answer
+        if wire.access_of(request["kind"]) == "write":
+            with self._lock:
+                self._answered[request["client"], request["id"]] = (envelope, answer)
+                while len(self._answered) > _ANSWERS_KEPT:
+                    del self._answered[next(iter(self._answered))]
+        self._post(envelope, answer)
 
     def _go_on(self, request: wire.Envelope) -> None:
         if self._waiting.get((request["client"], request["id"])):

@@ -43,6 +43,7 @@ class Counter(BaseWidget):
         super().__init__(**kwargs)
         self.wanted = start
         self.served: list[Any] = []
+        self.commands = self.read = 0
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
@@ -73,6 +74,7 @@ class Counter(BaseWidget):
 
     @serves("code.read")
     def _code(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.read += 1
         return {"code": "x = 1"}
 
     @serves("hyperparameters.set")
@@ -85,6 +87,7 @@ class Counter(BaseWidget):
 
     @serves("run.command")
     def _command(self, body: dict[str, Any]) -> Answer:
+        self.commands += 1
         if body["command"] == "stop":
             raise CancelledRequest("withdrawn")
         if body["command"] == "step":
@@ -249,6 +252,34 @@ def test_requests_are_served_in_the_order_they_came(browser: Any, counter: Count
     for number in numbers:
         browser.answer(counter, number)
     assert counter.served == list(range(30))
+
+
+def test_a_request_that_is_sent_again_while_it_waits_is_served_once(browser: Any, counter: Counter) -> None:
+    counter.gate.clear()
+    request = {"v": 1, "client": "page", "id": "page-x", "kind": "boundary.ready", "body": {"frame": 7}}
+    for _ in range(5):
+        browser.send(counter, request)
+    counter.gate.set()
+    browser.answer(counter, "page-x")
+    browser.ask(counter, "code.read", {})
+    assert counter.served == [7]
+
+
+def test_a_change_that_is_asked_for_again_is_answered_and_not_made_again(browser: Any, counter: Counter) -> None:
+    request = {"v": 1, "client": "page", "id": "page-x", "kind": "run.command", "body": {"command": "resume"}}
+    for count in range(1, 4):
+        browser.send(counter, request)
+        browser.until(lambda count=count: len(browser.custom(counter)) == count)
+    assert counter.commands == 1
+    assert len({str(envelope) for envelope, _ in browser.custom(counter)}) == 1
+
+
+def test_what_only_reads_is_served_again(browser: Any, counter: Counter) -> None:
+    request = {"v": 1, "client": "page", "id": "page-x", "kind": "code.read", "body": {}}
+    for count in range(1, 4):
+        browser.send(counter, request)
+        browser.until(lambda count=count: len(browser.custom(counter)) == count)
+    assert counter.read == 3
 
 
 def test_a_busy_widget_leaves_threads_to_the_others(browser: Any, counter: Counter) -> None:

@@ -1,7 +1,7 @@
 /** Typed requests over a widget's comm, and the events that come without being asked. */
 import { decode, type DecodedArray } from "./buffers";
+import { detoured, sendAround } from "./detour";
 import {
-  ACCESS,
   isEnvelope,
   VERSION,
   type Envelope,
@@ -52,7 +52,8 @@ export interface RequestOptions {
   onProgress?: (body: any) => void;
 }
 
-/** Milliseconds after which an unanswered question that only reads is asked again, and how often. */
+/** Milliseconds after which an unanswered request is sent again, the first time and from then on, and how often. */
+const FIRST_REPEAT_MS = 1000;
 const REPEAT_MS = 3000;
 const REPEATS = 20;
 
@@ -80,27 +81,30 @@ export class Client {
       const withdraw = (): void => {
         if (!this.waiting.delete(id)) return;
         const cancel: Envelope = { v: VERSION, client: me.id, id: `${me.id}-${me.next++}`, kind: "cancel", body: { id } };
-        this.model.send(cancel);
+        this.post(cancel);
         reject(cancelled());
       };
-      // While a page is being restored an answer can come before JupyterLab knows the comm it is for, and is
-      // dropped. Reading twice harms nothing, so a question that stays unanswered is asked again.
-      let left = ACCESS[kind] === "read" ? REPEATS : 0;
-      const again = setInterval(() => {
-        if (left-- > 0 && this.waiting.has(id)) this.model.send(envelope);
-        else clearInterval(again);
-      }, REPEAT_MS);
+      // While a page is being restored JupyterLab loses messages: an answer can come before it knows the comm that
+      // it is for, and a request can go to a part of the kernel that is no more. The kernel carries out no request
+      // twice, so what stays unanswered is sent again, another way.
+      let left = REPEATS;
+      const repeat = (): void => {
+        if (left-- <= 0 || !this.waiting.has(id)) return;
+        if (!sendAround(this.model, envelope)) this.model.send(envelope);
+        again = setTimeout(repeat, REPEAT_MS);
+      };
+      let again = setTimeout(repeat, FIRST_REPEAT_MS);
       this.waiting.set(id, {
         resolve,
         reject,
         progress: options.onProgress,
         settled: () => {
-          clearInterval(again);
+          clearTimeout(again);
           signal?.removeEventListener("abort", withdraw);
         },
       });
       signal?.addEventListener("abort", withdraw, { once: true });
-      this.model.send(envelope);
+      this.post(envelope);
     });
   }
 
@@ -129,6 +133,10 @@ export class Client {
     this.waiting.forEach((waiting) => waiting.settled());
     this.waiting.clear();
     this.listeners.clear();
+  }
+
+  private post(envelope: Envelope): void {
+    if (!detoured(this.model) || !sendAround(this.model, envelope)) this.model.send(envelope);
   }
 
   private receive = (content: unknown, payload: ArrayBufferView[] = []): void => {
