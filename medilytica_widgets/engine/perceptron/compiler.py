@@ -66,7 +66,10 @@ def compile_for(dtype: np.dtype[np.floating]) -> Callable[..., int]:
     with _compiling:
         if _entry is None:
             _entry = _make_entry()
+        _entry.disable_compile(False)
         _entry.compile(_signature(dtype))
+        # a call with other types is a mistake of ours, and would compile for seconds on the training thread
+        _entry.disable_compile()
         _functions[dtype.name] = _entry
         return _functions[dtype.name]
 
@@ -184,7 +187,11 @@ def _signature(dtype: np.dtype[np.floating]) -> Any:
         return types.Array(of, dimensions, "C", readonly=True)
 
     integers, numbers, values = flat(types.int64), flat(types.float64), flat(kind)
-    together: Any = types.NamedTuple
+    def together(of: tuple[Any, ...], named: type) -> Any:
+        # as numba itself calls a tuple of equals
+        uniform: Any = types.NamedUniTuple
+        return uniform(of[0], len(of), named) if len(set(of)) == 1 else types.NamedTuple(of, named)
+
     block = together((types.Array(types.int64, 2, "C"), integers, values, numbers, integers), tables.Block)
     weights = together((values,) * 4, tables.Flat)
     rows = together((given(kind, 2), given(types.int64), given(kind)), tables.Rows)
