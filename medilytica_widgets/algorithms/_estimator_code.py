@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from .base import Algorithm, CodeRequest
+from .calls import Call
 
 
 def estimator_lines(module: str, class_name: str, arguments: Mapping[str, Any], task: str, balance: bool) -> list[str]:
@@ -25,6 +28,55 @@ def estimator_lines(module: str, class_name: str, arguments: Mapping[str, Any], 
     lines += ["", f"model = {class_name}("]
     lines += [f"    {name}={value!r}," for name, value in arguments.items()]
     lines.append(")")
+    if balance:
+        lines += [
+            "# every class weighs the same, however many rows it has",
+            'model.fit(X_train, y_train, sample_weight=compute_sample_weight("balanced", y_train))',
+        ]
+    else:
+        lines.append("model.fit(X_train, y_train)")
+    lines.append("predicted = model.predict(X_test)")
+    if task == "classification":
+        lines.append("probabilities = model.predict_proba(X_test)")
+    return lines
+
+
+Recipe = Callable[[Mapping[str, Any], str, int, int, int], Call]
+"""``(values, task, n_features, n_classes, seed) -> Call``: the estimator that hyperparameters stand for."""
+
+
+def estimator_entry(*, recipe: Recipe, **about: Any) -> Algorithm:
+    """Return a registry entry whose estimator and whose script come from one recipe.
+
+    Parameters
+    ----------
+    recipe : callable
+        See `Recipe`; of several tasks it looks at ``task``.
+    **about
+        The other fields of `medilytica_widgets.algorithms.Algorithm`.
+    """
+
+    def build(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Any:
+        return recipe(values, task, n_features, n_classes, seed).build()
+
+    def code(request: CodeRequest) -> list[str]:
+        call = recipe(request.values, request.task, request.n_features, request.n_classes, request.seed)
+        balance = (
+            about.get("balances", False)
+            and request.task == "classification"
+            and request.values.get("class_weight") == "balanced"
+        )
+        return call_lines(call, request.task, balance)
+
+    return Algorithm(engine="estimator", builder=build, coder=code, **about)
+
+
+def call_lines(call: Call, task: str, balance: bool = False) -> list[str]:
+    """Return the lines of a script that make an estimator, fit it and predict X_test."""
+    lines = call.imports()
+    if balance:
+        lines.append("from sklearn.utils.class_weight import compute_sample_weight")
+    lines += ["", *f"model = {call.source()}".split("\n")]
     if balance:
         lines += [
             "# every class weighs the same, however many rows it has",

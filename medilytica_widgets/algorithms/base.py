@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from ..network.spec import Layer
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "clustering", "anomaly", "transform"]
 Engine = Literal["torch", "estimator"]
-TASKS: frozenset[str] = frozenset({"classification", "regression"})
+SUPERVISED: frozenset[str] = frozenset({"classification", "regression"})
+"""What a target asks for."""
+TASKS: frozenset[str] = SUPERVISED | {"clustering", "anomaly", "transform"}
+"""All tasks; the last three need no target and leave one aside."""
 
 Check = Callable[[Mapping[str, Any]], None]
 Builder = Callable[[Mapping[str, Any], str, int, int, int], Any]
@@ -189,9 +192,20 @@ class Algorithm:
             check(full)
         return full
 
+    def task_for(self, asked: str | None) -> str:
+        """Return what the algorithm does with a table whose target asks for a task: that, or its own task.
+
+        Parameters
+        ----------
+        asked : {"classification", "regression"}, optional
+            None where the table has no target.
+        """
+        own = sorted(self.tasks - SUPERVISED)
+        return asked if asked in self.tasks or not own else own[0]  # type: ignore[return-value]
+
     def unavailable(self, task: str | None) -> str:
         """Say why the algorithm cannot do the task; an empty string where it can, or no task is known."""
-        if task is None or task in self.tasks:
+        if task is None or task in self.tasks or self.tasks - SUPERVISED:
             return ""
         can = " and ".join(sorted(self.tasks))
         target = "numbers (regression)" if task == "regression" else "classes (classification)"
@@ -306,6 +320,7 @@ class Algorithm:
         }
 
     def _refuse(self, task: str) -> None:
-        reason = self.unavailable(task)
-        if reason:
-            raise UnknownAlgorithmError(reason)
+        if task not in self.tasks:
+            raise UnknownAlgorithmError(
+                self.unavailable(task) or f"{self.name} does {' and '.join(sorted(self.tasks))}."
+            )

@@ -73,15 +73,15 @@ def list_(category: str | tuple[str, ...] | None = None, task: str | None = None
     category : str or tuple of str, optional
         Only those under this category: any part of the path as a string, or the path's beginning
         as a tuple.
-    task : {"classification", "regression"}, optional
-        Only those that can do the task.
+    task : {"classification", "regression", "clustering", "anomaly", "transform"}, optional
+        Only those that do the task.
     """
     chosen = list(_entries.values())
     if isinstance(category, str):
         chosen = [a for a in chosen if category in a.category]
     elif category is not None:
         chosen = [a for a in chosen if a.category[: len(category)] == tuple(category)]
-    return [a for a in chosen if not a.unavailable(task)]
+    return [a for a in chosen if task is None or task in a.tasks]
 
 
 def describe(id: str) -> dict[str, Any]:

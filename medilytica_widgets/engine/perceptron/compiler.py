@@ -190,7 +190,8 @@ def _signature(dtype: np.dtype[np.floating]) -> Any:
     def together(of: tuple[Any, ...], named: type) -> Any:
         # as numba itself calls a tuple of equals
         uniform: Any = types.NamedUniTuple
-        return uniform(of[0], len(of), named) if len(set(of)) == 1 else types.NamedTuple(of, named)
+        mixed: Any = types.NamedTuple
+        return uniform(of[0], len(of), named) if len(set(of)) == 1 else mixed(of, named)
 
     block = together((types.Array(types.int64, 2, "C"), integers, values, numbers, integers), tables.Block)
     weights = together((values,) * 4, tables.Flat)
