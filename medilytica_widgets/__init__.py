@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .headless import is_headless
     from .model import Model, load_model
     from .network import Head, Layer
-    from .records import open_run, prune, runs
+    from .records import prune, runs
+    from .reopening import open_run
     from .run import Run
     from .store import backup, restore
     from .widgets.algorithm_browser import AlgorithmBrowser
@@ -58,7 +59,7 @@ _NAMES = {
     "is_headless": "headless",
     "load_dataset": "data",
     "load_model": "model",
-    "open_run": "records",
+    "open_run": "reopening",
     "prune": "records",
     "queue": "engine",
     "restore": "store",

@@ -6,29 +6,23 @@ itself. It tells the world of changes through psygnal signals and knows no widge
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psygnal import Signal
 
 from . import algorithms, network
 from .data import Dataset, Prepared, prepare, split
 from .editor import FIELDS, SpecEditor, available, departures, full_values
-from .engine import Job, Trainer, TrainingState
-from .engine.branching import branched
+from .engine import ENDED, Job
 from .errors import InputError, SpecError, TargetError, check_kwargs
-from .headless import check_injected, check_parameters, is_headless
+from .headless import check_injected, check_parameters
+from .launching import begin
 from .metrics import METRICS
 from .network import Head, Layer
 from .options import TrainOptions
-from .run import ENDED, Run
+from .run import Run
 from .spec import ExperimentSpec, SplitSpec, load_spec
-from .tables import keep_table
-
-if TYPE_CHECKING:
-    from .store import RunRecord
 
 _ACTIVITY_KEPT = 200
 
@@ -239,50 +233,7 @@ class Experiment(SpecEditor):
             When it waited and the run failed.
         """
         check_kwargs("Experiment.train", options, ("wait", *TrainOptions.__dataclass_fields__))
-        return self._begin(TrainOptions(**options), wait=wait)
-
-    def _begin(
-        self,
-        options: TrainOptions | None = None,
-        *,
-        job: Job | None = None,
-        spec: ExperimentSpec | None = None,
-        resume: TrainingState | None = None,
-        run_id: str | None = None,
-        number: int | None = None,
-        parent: str | None = None,
-        wait: bool | None = None,
-    ) -> Run:
-        """Make a run and start it: of the specification as it is, or of another job on the same data."""
-        with self._lock:
-            job = job or self._job()
-            run = Run(
-                job,
-                spec or self._spec,
-                self.data,
-                number or len(self._runs) + 1,
-                options,
-                run_id=run_id,
-                resume=resume,
-                parent=parent,
-            )
-            self._add(run)
-        blocking = is_headless() if wait is None else wait
-        run.status_changed.connect(lambda status: self._on_status(run, status, defer=blocking))
-        run.record(again=run_id is not None)
-        remark = keep_table(self.data)
-        if remark:
-            run.log.append("info", remark)
-        self.run_added.emit(run)
-        self._note(run.name, f"{'goes on' if resume else 'started'} with {job.algorithm.name.lower()}")
-        run.start()
-        if blocking:
-            try:
-                run.wait()
-            finally:
-                # headless widgets update their outputs here, on the thread that owns the cell
-                self.run_ended.emit(run)
-        return run
+        return begin(self, TrainOptions(**options), wait=wait)
 
     def _job(self) -> Job:
         algorithm = available(self._spec.algorithm, self.task)
@@ -301,43 +252,6 @@ class Experiment(SpecEditor):
         run._experiment = self
         self._runs.append(run)
         run.marked.connect(lambda mark: self._note_mark(run, mark))
-
-    def _branch(self, run: Run, state: TrainingState, epoch: int, changes: Mapping[str, Any], wait: bool | None) -> Run:
-        """Start a run that goes on where another one of this experiment was at an epoch's end."""
-        before, table = run.trainer.job, run.trainer.job.algorithm.parameters
-        values = before.algorithm.validate({**before.values, **state.facts["values"], **changes}, self.task)
-        live = {name: value for name, value in values.items() if table[name].live}
-        begun = branched(state, epoch, values, live, run.telemetry, run.marks)
-        spec = run.spec.model_copy(update={"hyperparameters": departures(before.algorithm, values, self.task)})
-        # what changed at the branch is a mark, so the start's values stay those of the shared history
-        start = {name: before.values[name] if table[name].live else value for name, value in values.items()}
-        job = dataclasses.replace(before, values=start)
-        branch = self._begin(run.options, job=job, spec=spec, resume=begun, parent=run.id, wait=wait)
-        branch.remade = tuple(name for name, value in start.items() if value != before.values[name])
-        return branch
-
-    def _open(self, record: RunRecord, folder: Path, state: TrainingState | None) -> Run:
-        """Return a run of an earlier kernel; without a state, one whose process left word in its folder."""
-        job = self._job()
-        if state is None:
-            from .engine.remote import RemoteTrainer
-
-            trainer: Trainer = RemoteTrainer.attach(folder, job)
-        else:
-            trainer = Trainer.ended(job, state, record.status, record.error)
-        run = Run(
-            job,
-            self._spec,
-            self.data,
-            record.number,
-            TrainOptions(author=record.author, tags=record.tags),
-            run_id=record.id,
-            parent=record.parent,
-            trainer=trainer,
-        )
-        self._add(run)
-        run.status_changed.connect(lambda status: self._on_status(run, status, defer=False))
-        return run
 
     def parameters(self) -> dict[str, dict[str, Any]]:
         """Return what a notebook's ``parameters`` cell may set for this experiment, by name.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,35 @@ class TrainOptions:
             raise InputError(f"sheet_every is a number of batches, at least 1, or None for no sheets; {every!r} came.")
         tags = (self.tags,) if isinstance(self.tags, str) else tuple(self.tags)
         object.__setattr__(self, "tags", tags)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as JSON, for `restored`."""
+        return {**asdict(self), "tags": list(self.tags)}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> TrainOptions:
+        """Return the options of an earlier run.
+
+        Parameters
+        ----------
+        kept : mapping
+            What `to_json` gave, perhaps in another version of the package.
+        given : mapping, optional
+            What takes the place of some of them.
+
+        Raises
+        ------
+        InputError
+            For a given value that cannot be.
+        """
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in kept.items() if name in known} | dict(given or {})
+        if given and given.get("worker") == "thread" and "detach" not in given:
+            # of two that exclude each other, the one that was asked for now
+            values["detach"] = False
+        if given and given.get("detach") and "worker" not in given:
+            values["worker"] = None
+        return cls(**values)
 
     def keeping(self, folder: Path, facts: dict[str, Any]) -> Keeping:
         """Return what the engine is to write into a run's folder, ``facts`` with every file."""

@@ -1,23 +1,19 @@
-"""Runs in the run store: writing down what happens to one, listing them, and opening one again."""
+"""Runs in the run store: writing down what happens to one, and listing them."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-import re
 import threading
 from collections.abc import Collection
 from datetime import UTC, datetime
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .data import Dataset
-from .engine import ENDED, TrainingState, drop_after, read_latest, read_state
-from .errors import CheckpointError, MedilyticaError, MissingFileError, StateError
-from .spec import load_spec
-from .store import Retention, RunRecord, apply, default_store, run_folder
-from .tables import check_table, load_table
+from .engine import ENDED
+from .engine.processes import is_alive
+from .errors import InputError, MedilyticaError
+from .store import Retention, RunRecord, apply, default_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +21,6 @@ if TYPE_CHECKING:
     from .run import Run
 
 _log = logging.getLogger(__name__)
-ALIVE = ("queued", "running", "paused")
-
-
 _retained = threading.Event()
 
 
@@ -68,7 +61,7 @@ class Recorder:
     """
 
     def __init__(self, run: Run, author: str | None, tags: tuple[str, ...], parent: str | None) -> None:
-        self._run, self._told = run, 0
+        self._run, self._told, self.shares = run, 0, False
         self._record = RunRecord(
             id=run.id,
             number=run.number,
@@ -90,14 +83,47 @@ class Recorder:
         """Record that the run is there; with ``again``, that this process goes on with it."""
         new = self._record
         retain_soon()
-        if not again:
+        known = self._known() if again else None
+        if not again or known is None:
             self._post(new)
             return
+        self._record = new.changed(started=known.started)
         here = {name: getattr(new, name) for name in ("host", "pid", "process_started", "versions", "folder")}
-        self._post(new.id, status="queued", error=None, ended=None, **here)
+        given = {name: getattr(new, name) for name in ("author", "tags") if getattr(new, name)}
+        self._post(new.id, status="queued", error=None, ended=None, **here, **given)
+
+    def join(self, known: RunRecord) -> None:
+        """Go on with the record of a detached run that another process began.
+
+        While that one lives, it hands the history to the tracking server itself.
+        """
+        self._record = known
+        self._told = len(self._run.telemetry)
+        self.shares = is_alive(known.pid, known.process_started)
+        if self._run.status in ENDED and not known.metrics:
+            # it ended while nobody was there who could have written more than its status
+            ended = known.ended or datetime.now(UTC)
+            self._post(known.id, **{**self._changes(self._run.status), "ended": ended})
+
+    def _known(self) -> RunRecord | None:
+        """Return what the store has of the run; None if it does not know it."""
+        for _ in range(2):
+            try:
+                return default_store().get(self._run.id)
+            except InputError:
+                return None
+            except MedilyticaError:
+                # its file may have been taken away since it was opened
+                with contextlib.suppress(MedilyticaError):
+                    default_store().database.reopen()
+        # it cannot say now, and a change of a run that it does not know does no harm
+        return self._record
 
     def follow(self, status: str) -> None:
         """Take in a change of the run's status."""
+        self._post(self._run.id, **self._changes(status))
+
+    def _changes(self, status: str) -> dict[str, Any]:
         run, progress = self._run, self._run.progress()
         changes: dict[str, Any] = {
             "status": status,
@@ -113,12 +139,12 @@ class Recorder:
             self.rows()
             changes |= {"ended": datetime.now(UTC), "metrics": final_metrics(run)}
             changes["error"] = run.error.message if run.error is not None else None
-        self._post(run.id, **changes)
+        return changes
 
     def rows(self) -> None:
         """Hand what is new of the history to a tracking server, where there is one."""
         store = _store()
-        if store is None or store.tracker is None:
+        if store is None or store.tracker is None or self.shares:
             return
         columns, end = self._run.telemetry.read(self._told)
         cells = zip(*(column.tolist() for column in columns.values()), strict=True)
@@ -215,113 +241,6 @@ def prune(
     return apply(default_store(), retention, dry_run=dry_run, records=records)
 
 
-def open_run(run_id: str, data: Dataset | None = None) -> Run:
-    """Return a run of this or an earlier kernel, to look at it, predict with it, branch it or command it.
-
-    A detached run that still trains is attached: commands act, and its history grows here too.
-
-    Parameters
-    ----------
-    run_id : str
-        An id from `runs`, or the beginning of one that no other shares.
-    data : Dataset, optional
-        The table, where it cannot be loaded again as the specification says.
-
-    Raises
-    ------
-    InputError
-        For an id that the store does not know.
-    StateError
-        If the run trains inside of another kernel, or left no files.
-    CheckpointError
-        If the table has changed, or nothing readable was left.
-    """
-    from .experiment import Experiment
-
-    record = default_store().get(run_id)
-    folder = Path(record.folder) if record.folder else run_folder(record.id)
-    spec = load_spec(record.spec)
-    exp = Experiment.from_spec(spec, _table(spec, data))
-    if (folder / "status.json").exists():
-        return exp._open(record, folder, None)
-    if record.status in ALIVE:
-        raise StateError(
-            f"{record.name} of {record.experiment!r} is {record.status} in another kernel (process {record.pid} on "
-            f"{record.host}). Only runs that were started with detach=True can be opened while they train."
-        )
-    found = read_latest(folder)
-    if found is None:
-        raise StateError(f"{record.name} of {record.experiment!r} left no checkpoint in {folder}; train it anew.")
-    return exp._open(record, folder, found[1])
-
-
-def resume_run(source: str | PathLike[str], data: Dataset | None = None, *, wait: bool | None = None) -> Run:
-    """Go on with a run that ended before its time: see `Run.resume`."""
-    from .experiment import Experiment
-
-    path, state = _read(source)
-    facts = state.facts.get("spec") or {}
-    if "experiment" not in facts:
-        raise CheckpointError(f"{path} does not say which experiment it is of; take a checkpoint from a run's folder.")
-    spec = load_spec(facts["experiment"])
-    run_id = str(facts["run"])
-    folder = path.parent if path.parent.name != "epochs" else path.parent.parent
-    # a copy elsewhere is a run of its own, and so is one of an epoch that later ones followed
-    own = folder == run_folder(run_id) and path.parent == folder
-    if own:
-        _refuse_living(run_id)
-    exp = Experiment.from_spec(spec, _table(spec, data))
-    number = int(facts["number"])
-    if own:
-        # what was learned after the checkpoint is learned anew
-        drop_after(folder, float(state.facts["epoch"]))
-        return exp._begin(resume=state, run_id=run_id, number=number, parent=facts.get("parent"), wait=wait)
-    return exp._begin(resume=state, parent=run_id, wait=wait)
-
-
-def _read(source: str | PathLike[str]) -> tuple[Path, TrainingState]:
-    path = Path(source).expanduser()
-    if not path.exists() and isinstance(source, str) and "/" not in source and "." not in source:
-        try:
-            record = default_store().get(source)
-            path = Path(record.folder) if record.folder else run_folder(record.id)
-        except MedilyticaError:
-            # a kernel may be killed before the store has heard of its run
-            if re.fullmatch("[0-9a-f]{12}", source):
-                path = run_folder(source)
-    if not path.exists():
-        raise MissingFileError(
-            f"There is no checkpoint, run folder or run {str(source)!r}. mw.runs() lists the runs with their folders."
-        )
-    path = path.absolute()
-    if not path.is_dir():
-        return path, read_state(path)
-    found = read_latest(path)
-    if found is None:
-        raise CheckpointError(f"{path} holds no checkpoint that can be read; train the run anew.")
-    return found
-
-
-def _refuse_living(run_id: str) -> None:
-    """Raise `StateError` while the run still trains somewhere."""
-    try:
-        record = default_store().get(run_id)
-    except MedilyticaError:
-        return
-    if record.status in ALIVE:
-        raise StateError(
-            f"{record.name} of {record.experiment!r} is still {record.status} (process {record.pid} on {record.host}). "
-            "Stop it there first, or look at it with mw.open_run if it is detached."
-        )
-
-
-def _table(spec: Any, data: Dataset | None) -> Dataset:
-    if data is None:
-        return load_table(spec.data)
-    check_table(spec.data, data)
-    return data
-
-
 def _store() -> Any:
     try:
         return default_store()
@@ -330,4 +249,4 @@ def _store() -> Any:
         return None
 
 
-__all__ = ["Recorder", "open_run", "prune", "resume_run", "runs"]
+__all__ = ["Recorder", "prune", "runs"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,38 +13,25 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from ._either import either
-from .data import Dataset, Prepared, Preprocessor
-from .engine import (
-    Job,
-    Mark,
-    SheetBook,
-    Telemetry,
-    Trainer,
-    TrainingLog,
-    TrainingState,
-    kept_epochs,
-    read_epoch,
-)
-from .errors import InputError, MedilyticaError, StateError
-from .evaluate import Evaluation, evaluate, predictions
+from .data import Dataset, Preprocessor
+from .engine import ENDED, Job, Trainer, TrainingState, kept_epochs, read_epoch
+from .engine.lock import FolderLock
+from .errors import InputError, StateError
+from .evaluate import Evaluation, evaluate
 from .moment import RunMoment
 from .options import TrainOptions
 from .records import Recorder
+from .run_view import RunView
 from .spec import ExperimentSpec
-from .store import home, run_folder
+from .store import RunRecord, home, run_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from .engine import Predictor
     from .experiment import Experiment
 
 _log = logging.getLogger(__name__)
-ACTIVE = ("queued", "running", "paused")
-ENDED = ("finished", "stopped", "failed")
 
 
-class Run:
+class Run(RunView):
     """The façade over a `Trainer`: what `Experiment.train` returns.
 
     Attributes
@@ -76,12 +64,14 @@ class Run:
         run_id: str | None = None,
         resume: TrainingState | None = None,
         parent: str | None = None,
+        remade: Sequence[str] = (),
         trainer: Trainer | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.id = run_id or uuid.uuid4().hex[:12]
         self.number = number
         self.parent = parent
-        self.remade: tuple[str, ...] = ()
+        self.remade = tuple(remade)
         self.options = options or TrainOptions()
         self.spec = spec
         self.data = data
@@ -94,13 +84,43 @@ class Run:
         self._evaluation: tuple[int, Evaluation] | None = None
         self._evaluator: threading.Thread | None = None
         self._experiment: Experiment | None = None
-        self.folder = _folder(self.id)
-        facts = {"run": self.id, "number": number, "parent": parent, "experiment": spec.to_json()}
+        self.folder = folder or _folder(self.id)
+        facts = {
+            "run": self.id,
+            "number": number,
+            "parent": parent,
+            "experiment": spec.to_json(),
+            # from which another kernel makes the same run
+            "options": self.options.to_json(),
+            "start": dict(job.values),
+            "remade": list(self.remade),
+        }
         self.trainer = trainer or self.options.trainer(job, self.folder, facts, resume)
         self.trainer.status_changed.connect(self.status_changed.emit)
         self.trainer.telemetry_advanced.connect(self.telemetry_advanced.emit)
         self.trainer.marked.connect(self.marked.emit)
         self._recorder: Recorder | None = None
+        self._held: FolderLock | None = None
+
+    def hold(self, lock: FolderLock | None = None) -> None:
+        """Take the folder's lock, unless it is given, until the run has ended; `Experiment.train` does it.
+
+        Raises
+        ------
+        StateError
+            While another process trains there.
+        """
+        held = lock or (FolderLock.take(self.folder) if self.folder is not None else None)
+        if held is None:
+            return
+        held.passed_on = True
+        self._held = held
+
+        def at_end(status: str) -> None:
+            if status in ENDED:
+                held.release_after(self.trainer._mailbox.thread)
+
+        self.trainer.status_changed.connect(at_end)
 
     def record(self, again: bool = False) -> None:
         """Write the run down in the run store and keep that up to date; `Experiment.train` does it.
@@ -109,6 +129,16 @@ class Run:
         """
         self._recorder = Recorder(self, self.options.author, self.options.tags, self.parent)
         self._recorder.begin(again)
+        self._keep_recording()
+
+    def follow(self, known: RunRecord) -> None:
+        """Keep the record of a run up to date that another process began; `open_run` does it."""
+        self._recorder = Recorder(self, self.options.author, self.options.tags, self.parent)
+        self._recorder.join(known)
+        self._keep_recording()
+
+    def _keep_recording(self) -> None:
+        assert self._recorder is not None
         self.trainer.status_changed.connect(self._recorder.follow)
         self.trainer.telemetry_advanced.connect(lambda count: self._recorder.rows() if self._recorder else None)
 
@@ -126,13 +156,16 @@ class Run:
         self.trainer.resume()
 
     @staticmethod
-    def _go_on(source: str | PathLike[str], data: Dataset | None = None, *, wait: bool | None = None) -> Run:
+    def _go_on(
+        source: str | PathLike[str], data: Dataset | None = None, *, wait: bool | None = None, **options: Any
+    ) -> Run:
         """Go on: ``run.resume()`` with a paused run, ``Run.resume(source)`` with one of an earlier kernel.
 
         The latter goes on with a run that was interrupted or stopped, bit for bit where its checkpoint stands.
 
-        Path, device and number of threads are those of the run before, and so are its id and its folder; of a
-        checkpoint that lies elsewhere, or of a kept epoch, a new run is made. Estimators without stages begin anew.
+        Path, device and number of threads are those of the run before, and so are its id, its folder and its options;
+        of a checkpoint that lies elsewhere, or of a kept epoch, a new run is made. Estimators without stages begin
+        anew.
 
         Parameters
         ----------
@@ -142,6 +175,8 @@ class Run:
             The table, where it cannot be loaded again as the specification says.
         wait : bool, optional
             As of `Experiment.train`.
+        **options
+            Of `Experiment.train`, where they are to be others than before.
 
         Raises
         ------
@@ -150,9 +185,9 @@ class Run:
         StateError
             While the run still trains somewhere.
         """
-        from .records import resume_run
+        from .reopening import resume_run
 
-        return resume_run(source, data, wait=wait)
+        return resume_run(source, data, wait=wait, **options)
 
     resume = either(_unpause, _go_on)
 
@@ -189,128 +224,18 @@ class Run:
         except KeyboardInterrupt:
             self.stop()
             self.trainer.wait(timeout)
+        finally:
+            thread = self.trainer._mailbox.thread
+            if self._held is not None and not self.is_active and (thread is None or not thread.is_alive()):
+                # whoever waited may move the folder, or go on in it
+                self._held.release()
         return self
 
     def close(self) -> None:
         """Stop and free the run's thread and memory; history and evaluation stay. Safe to call twice."""
         self.trainer.close()
 
-    # --- what it is doing ---------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """For display: "run 3"."""
-        return f"run {self.number}"
-
-    @property
-    def status(self) -> str:
-        """One of "queued", "running", "paused", "finished", "stopped", "failed"."""
-        return self.trainer.status
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the run has not ended yet."""
-        return self.status in ACTIVE
-
-    @property
-    def error(self) -> MedilyticaError | None:
-        """Why the run failed; None when it did not."""
-        return self.trainer.error
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """One row per epoch; see `Telemetry.frame`."""
-        return self.trainer.telemetry.frame()
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """The growing columns behind `history`."""
-        return self.trainer.telemetry
-
-    @property
-    def marks(self) -> list[Mark]:
-        """The changes that people made in mid-run."""
-        return list(self.trainer.marks)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The hyperparameters as they are now: those it was started with and the mid-run changes."""
-        return dict(self.trainer.values)
-
-    @property
-    def samples_per_epoch(self) -> int:
-        """Rows that one epoch trains on."""
-        return self.trainer.samples_per_epoch
-
-    @property
-    def path(self) -> str:
-        """Which training loop ran."""
-        return self.trainer.path
-
-    @property
-    def log(self) -> TrainingLog:
-        """What happened in words: a cursor reads what is new, ``frame()`` gives all of it."""
-        return self.trainer.log
-
-    @property
-    def sheets(self) -> SheetBook:
-        """Statistics of the weights in the course of the training; ``latest.frame()`` is the last sheet."""
-        return self.trainer.sheets
-
-    @property
-    def prepared(self) -> Prepared:
-        """The rows that it trains on, validates and is evaluated with."""
-        return self._job.prepared
-
-    @property
-    def experiment(self) -> Experiment:
-        """The experiment that it belongs to.
-
-        Raises
-        ------
-        StateError
-            For a run that was made without one.
-        """
-        if self._experiment is None:
-            raise StateError("This run belongs to no experiment.")
-        return self._experiment
-
-    def progress(self) -> dict[str, Any]:
-        """Return where the run stands: epoch, epochs, rates and remaining time in seconds."""
-        return self.trainer.progress()
-
     # --- what it learned ------------------------------------------------------------------------------
-
-    def predictor(self) -> Predictor:
-        """Return a consistent snapshot of the model as it is now.
-
-        Raises
-        ------
-        StateError
-            Before anything is learned.
-        """
-        return self.trainer.predictor()
-
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Predict new rows.
-
-        Parameters
-        ----------
-        frame : DataFrame
-            The feature columns, by name, in any order; further columns are ignored.
-
-        Returns
-        -------
-        DataFrame
-            With the input's index: ``prediction``, and for classification ``probability_<class>`` and
-            ``confidence``.
-
-        Raises
-        ------
-        ColumnNotFoundError
-            Names the columns that are missing.
-        """
-        return predictions(frame, self.preprocessor, self.predictor(), self.classes, self.task)
 
     def evaluate(self) -> Evaluation:
         """Evaluate on the held-out test rows; kept until the model learns more.
@@ -425,7 +350,9 @@ class Run:
         """
         if epoch is None:
             epoch = next(reversed(self.epochs_kept), 0)
-        return self.experiment._branch(self, self._state_at(epoch), int(epoch), changes, wait)
+        from .launching import branch
+
+        return branch(self, self._state_at(epoch), int(epoch), changes, wait)
 
     def _state_at(self, epoch: int) -> TrainingState:
         if self._job.algorithm.engine != "torch":

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import os
 import threading
-import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .data import Dataset, DataSpec, load_dataset
+from .engine.atomic import replacing
 from .errors import CheckpointError, InputError
 from .store import home
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FRAME = "<frame>"
 LARGEST = 2**30
@@ -28,7 +33,7 @@ def _finish() -> None:
 
 
 def keep_table(data: Dataset) -> str:
-    """Write a table that came from memory to the home, on a thread of its own, unless it is there.
+    """Write a table that came from memory to the home, on a thread of its own, unless it is there in one piece.
 
     Returns
     -------
@@ -43,9 +48,12 @@ def keep_table(data: Dataset) -> str:
             f"The table has {size / 2**30:.1f} GB in memory and is not kept with the run. To open the run again in "
             "another kernel, give the table with data=."
         )
-    path = _path(data.spec)
+    try:
+        path = _path(data.spec)
+    except InputError as error:
+        return f"The table is not kept with the run: {error.message}"
     with _lock:
-        if path.exists() or (data.spec.fingerprint in _writing and _writing[data.spec.fingerprint].is_alive()):
+        if _is_whole(path) or (data.spec.fingerprint in _writing and _writing[data.spec.fingerprint].is_alive()):
             return ""
         thread = threading.Thread(target=_write, args=(data, path), name="medilytica-table", daemon=True)
         _writing[data.spec.fingerprint] = thread
@@ -59,7 +67,7 @@ def load_table(spec: DataSpec) -> Dataset:
     Raises
     ------
     CheckpointError
-        If the content has changed, or a table from memory was not kept.
+        If the content has changed, or a table from memory was not kept or is damaged.
     """
     if spec.source != FRAME:
         data = Dataset.from_spec(spec)
@@ -72,10 +80,8 @@ def load_table(spec: DataSpec) -> Dataset:
             raise CheckpointError(
                 f"The table {spec.name or 'of this run'!r} was given in memory and was not kept. Give it with data=."
             )
-        import pandas as pd
-
         data = load_dataset(
-            pd.read_parquet(path),
+            _read(path, spec),
             spec.target,
             exclude=spec.exclude,
             roles=dict(spec.roles),
@@ -99,13 +105,41 @@ def _path(spec: DataSpec) -> Path:
     return home() / "tables" / f"{spec.fingerprint}.parquet"
 
 
+def _is_whole(path: Path) -> bool:
+    """Say by its first and last bytes whether a table was written to its end."""
+    try:
+        with open(path, "rb") as file:
+            start, _ = file.read(4), file.seek(-4, os.SEEK_END)
+            return start == file.read(4) == b"PAR1"
+    except OSError:
+        return False
+
+
+def _read(path: Path, spec: DataSpec) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError):
+            # no table can be read from it, and the next one of the same content takes its place
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise CheckpointError(
+            f"The table {spec.name or 'of this run'!r} was kept in {path}, which is damaged ({error}). "
+            "Give it with data=."
+        ) from error
+
+
 def _write(data: Dataset, path: Path) -> None:
     # a table that cannot be written is asked for when the run is opened again
     with contextlib.suppress(OSError, InputError, ValueError, TypeError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        try:
-            data.frame.to_parquet(partial)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as raw:
+            # what is unbuffered may write less than asked
+            file = io.BufferedWriter(raw)
+            try:
+                data.frame.to_parquet(file)
+                file.flush()
+            finally:
+                file.detach()

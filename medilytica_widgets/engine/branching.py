@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,11 @@ import numpy as np
 from .checkpoints import TrainingState
 from .stepping import SLOTS
 from .telemetry import Mark, Telemetry
+
+_OBJECTIVE = {"label_smoothing", "class_weight"}
+"""What changes the loss itself: no loss after it can be compared with one before."""
+_PATH = {"batch_size", "accumulation", "precision", "optimizer"}
+"""What may ask for another path or number of threads."""
 
 
 def branched(
@@ -31,7 +37,8 @@ def branched(
     epoch : int
     values : mapping
         The hyperparameters of the branch. Another optimizer begins with empty slots; a changed patience or
-        schedule counts from here.
+        schedule counts from here, and so does patience that was over. Without patience, or with another loss, no
+        earlier epoch is the best one any more.
     live : mapping
         Those of them that may change while a run trains: where they differ the branch gets a mark.
     telemetry : Telemetry
@@ -50,12 +57,22 @@ def branched(
         empty = np.zeros_like(tensors["weights"])
         tensors |= {f"slot.{name}": empty for name in SLOTS[values["optimizer"]]}
         facts |= {"step": 0, "mu_product": 1.0}
-    if "patience" in changed:
+    patience = values["patience"]
+    rescaled = bool(changed & _OBJECTIVE)
+    if "patience" in changed or (patience is not None and facts["waited"] >= patience):
         facts["waited"] = 0
+    if patience is None or rescaled:
+        tensors = {name: array for name, array in tensors.items() if not name.startswith("best.")}
+        facts |= {"best_loss": math.inf, "best_epoch": 0, "waited": 0}
+    if "plateau_patience" in changed:
+        facts["plateau"] = {**facts["plateau"], "waited": 0}
     if "schedule" in changed:
-        facts["plateau"] = {**facts["plateau"], "factor": 1.0}
-    if "batch_size" in changed:
-        # another size may be another path's
+        facts["plateau"] = {**facts["plateau"], "factor": 1.0, "best": None, "waited": 0}
+    if rescaled:
+        facts["plateau"] = {**facts["plateau"], "best": None, "waited": 0}
+        # the doctor would compare them too
+        facts.pop("observer", None)
+    if changed & _PATH:
         facts |= {"path": None, "threads": None}
     step = int(state.facts["step"])
     changes = [
@@ -64,7 +81,8 @@ def branched(
         if name in changed
     ]
     watched = np.where(np.isnan(columns["val_loss"]), columns["train_loss"], columns["val_loss"])[: rows.shape[1]]
-    best = int(np.nanargmin(watched)) if rows.shape[1] and np.isfinite(watched).any() else None
+    comparable = not rescaled and bool(np.isfinite(watched).any())
+    best = int(np.nanargmin(watched)) if comparable else None
     facts["values"] = dict(values)
     facts["run"] = {
         **facts["run"],

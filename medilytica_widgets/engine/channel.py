@@ -11,9 +11,11 @@ import os
 import secrets
 import struct
 import tempfile
+import threading
+import time
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
@@ -25,6 +27,9 @@ from .. import errors
 from ..errors import MedilyticaError, TrainingError
 from .facts import read_json, write_json
 
+ADDRESS, KEY, PRINTED = "address.json", "key", "child.log"
+"""Where the process listens, what both ends know, and what it prints."""
+
 STATUS = "status.json"
 """The file that says in a few words how the run is."""
 
@@ -33,6 +38,9 @@ RECORD = "record.bin"
 
 KILLED = "killed"
 """The file that says that the process was killed because it did not stop."""
+
+RESUME = "resume.safetensors"
+"""The file that holds where the process is to go on."""
 
 _LONGEST = 90
 """Bytes of a socket's path; macOS allows 103, Linux 107."""
@@ -118,12 +126,12 @@ def listen(folder: Path) -> Listener:
     temporary folder of its own. Only who can read the key (the user) gets further than the first bytes.
     """
     key = secrets.token_hex(32).encode()
-    secret = folder / "key"
+    secret = folder / KEY
     secret.unlink(missing_ok=True)
     with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(key)
     listener = _listener(folder)
-    write_json(folder / "address.json", {"address": str(listener.address)}, durable=False)
+    write_json(folder / ADDRESS, {"address": str(listener.address)}, durable=False)
     return listener
 
 
@@ -143,7 +151,7 @@ def hang_up(listener: Listener, folder: Path) -> None:
     address = Path(str(listener.address))
     with contextlib.suppress(OSError):
         listener.close()
-    for name in ("address.json", "key"):
+    for name in (ADDRESS, KEY):
         with contextlib.suppress(OSError):
             (folder / name).unlink(missing_ok=True)
     remove_socket(address, folder)
@@ -162,14 +170,27 @@ def remove_socket(address: Path, folder: Path) -> None:
 def address_of(folder: Path) -> str | None:
     """Return where the folder's process listens; None while it does not."""
     try:
-        return str(read_json(folder / "address.json")["address"])
+        return str(read_json(folder / ADDRESS)["address"])
     except (MedilyticaError, KeyError):
         return None
 
 
 def key_of(folder: Path) -> bytes:
     """Return the key that both ends must know."""
-    return (folder / "key").read_bytes()
+    return (folder / KEY).read_bytes()
+
+
+def await_complete(folder: Path, alive: Callable[[], bool], timeout: float) -> bool:
+    """Wait until the process of a run has written its last file, or is gone; False if it has not."""
+    until, pause = time.monotonic() + timeout, threading.Event()
+    while alive():
+        with contextlib.suppress(MedilyticaError):
+            if read_json(folder / STATUS).get("complete"):
+                return True
+        if time.monotonic() > until:
+            return False
+        pause.wait(0.01)
+    return True
 
 
 def connect(address: str) -> Connection:

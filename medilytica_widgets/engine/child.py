@@ -21,12 +21,12 @@ from typing import Any
 
 from ..errors import CheckpointError, MedilyticaError
 from .atomic import replacing, write_all
-from .channel import RECORD, STATUS, hang_up, key_of, listen, pack, prove_as_process, unpack
+from .channel import RECORD, RESUME, STATUS, hang_up, key_of, listen, pack, prove_as_process, unpack
 from .checkpoints import read_state
 from .facts import write_json
 from .failures import explain
 from .job import Job
-from .job_files import ARRAYS, read_job
+from .job_files import ARRAYS, read_job, remove_job
 from .keeper import Keeping
 from .processes import birth, die_with, orphaned
 from .reporting import FailedStart, ReportingTrainer, Seen
@@ -134,7 +134,7 @@ class Server:
         self._ordered = threading.RLock()
         self._changed = threading.Event()
         self._owned = False
-        self._temporary = False
+        self._temporary = self._described = False
         self._next_record = time.monotonic() + RECORD_SECONDS
         self._birth = birth(os.getpid())
         self._complained = False
@@ -166,7 +166,10 @@ class Server:
             # checkpoints that are being written
             WRITER.finish()
         self._record()
-        self._write_status()
+        if self._described:
+            # whoever opens it brings the job along
+            remove_job(self.folder)
+        self._write_status(complete=True)
         for session in list(self.sessions):
             session.over.wait(FAREWELL_SECONDS)
         hang_up(listener, self.folder)
@@ -203,14 +206,16 @@ class Server:
     def _begin(self) -> None:
         job, extra = read_job(self.folder, imports=True)
         sys.path[:] = extra["path"]
-        self._temporary = bool(extra["temporary"])
+        self._temporary, self._described = bool(extra["temporary"]), bool(extra["about"])
         self._write_status()
         if self._temporary and os.name != "nt":
             # they are mapped; should this process and the kernel be killed, nothing large stays behind
             for name in ARRAYS:
                 (self.folder / f"{name}.npy").unlink(missing_ok=True)
         _import_for(job)
-        resume = read_state(self.folder / "resume.safetensors") if extra["resume"] else None
+        resume = read_state(self.folder / RESUME) if extra["resume"] else None
+        with contextlib.suppress(OSError):
+            (self.folder / RESUME).unlink(missing_ok=True)
         keeping = Keeping(**extra["keeping"]) if extra["keeping"] is not None else None
         trainer = ReportingTrainer(
             job, keeping=keeping, resume=resume, sheet_every=extra["sheet_every"], stir=self._stir
@@ -284,7 +289,7 @@ class Server:
 
     # -- files
 
-    def _write_status(self) -> None:
+    def _write_status(self, complete: bool = False) -> None:
         if self._temporary:
             return
         source, status = self.source, self._status()
@@ -300,6 +305,8 @@ class Server:
             "epochs": progress.get("epochs"),
             "step": progress.get("step", 0),
             "error": None if error is None else error.message,
+            # all other files are written
+            "complete": complete,
             "updated": time.time(),
         }
         with self._complaining():

@@ -33,8 +33,8 @@ class EstimatorLoop:
     job : Job
     host : Host
     resume : TrainingState, optional
-        Where an earlier run of the same job stood. One that grows in stages goes on from the last; any other fit
-        starts over, to the same result.
+        Where an earlier run of the same job stood. One that grows in stages goes on from the last; of any other fit
+        there is a state only when it is complete (see `state`), and it is taken as it is.
     """
 
     device = "cpu"
@@ -55,18 +55,20 @@ class EstimatorLoop:
         self._ready: Any = None
         self._stage = 0
         self._watching = False
-        if resume is not None and staged not in (None, "callback"):
+        if resume is not None:
             self._take_over(resume)
 
     def run(self) -> None:
         """Fit, stage by stage where there are stages."""
         self._host.checkpoint("batch")
-        if self._staged is None:
-            self._fit_once()
-        elif self._staged == "callback":
-            self._fit_watched()
-        else:
+        if self._staged not in (None, "callback"):
             self._fit_grown(self._staged)
+        elif self._ready is not None:
+            return  # the resumed state is the whole fit
+        elif self._staged is None:
+            self._fit_once()
+        else:
+            self._fit_watched()
 
     def set(self, name: str, value: Any) -> None:
         """Nothing: no hyperparameter of an estimator can change in the middle of a fit."""

@@ -19,16 +19,33 @@ from typing import Any
 
 from ..errors import MedilyticaError, TrainingError
 from .bell import Bell, WakingMailbox
-from .channel import KILLED, RECORD, STATUS, address_of, connect, key_of, pack, prove_as_client, remove_socket, unpack
+from .channel import (
+    ADDRESS,
+    KEY,
+    KILLED,
+    PRINTED,
+    RECORD,
+    RESUME,
+    STATUS,
+    address_of,
+    await_complete,
+    connect,
+    key_of,
+    pack,
+    prove_as_client,
+    remove_socket,
+    unpack,
+)
 from .checkpoints import TrainingState, write_state
 from .facts import read_json, write_json
 from .failures import explain
 from .job import Job
 from .job_files import write_job
 from .keeper import Keeping
+from .lock import hand_over
 from .loop import StopRequested
 from .mirror import Mirror
-from .processes import Child, Stranger, explain_death, temporary_folder
+from .processes import Child, Stranger, birth, explain_death, temporary_folder
 from .queue import queue
 from .states import ENDED, Command, Status
 
@@ -123,7 +140,7 @@ class Follower(Mirror):
             if self.folder is None:
                 self._place = temporary_folder()
             self._place.mkdir(parents=True, exist_ok=True)
-            for name in (RECORD, STATUS, KILLED, "address.json", "child.log"):
+            for name in (RECORD, STATUS, KILLED, ADDRESS, PRINTED):
                 (self._place / name).unlink(missing_ok=True)
             write_job(
                 self._place,
@@ -138,10 +155,13 @@ class Follower(Mirror):
                 about=self.extra,
             )
             if self._resume is not None:
-                write_state(self._place / "resume.safetensors", self._resume)
+                write_state(self._place / RESUME, self._resume)
             self._resume = None
             self._write_status("queued")
-            return Child(self._place, self.detached)
+            child = Child(self._place, self.detached)
+            if self.detached:
+                hand_over(self._place, child.pid)
+            return child
         except OSError as error:
             raise TrainingError(
                 f"The training process could not be started: {error.strerror or error} ({self._place}). Free some "
@@ -328,7 +348,7 @@ class Follower(Mirror):
         facts = {
             "status": status,
             "pid": self.pid or 0,
-            "birth": "",
+            "birth": birth(self.pid) or "" if self.pid else "",
             "host": platform.node(),
             "detached": self.detached,
             "epoch": epoch,
@@ -354,10 +374,18 @@ class Follower(Mirror):
                 connection.send_bytes(pack({"bye": True}))
         connection.close()
 
+    def _written(self, timeout: float) -> bool:
+        """Wait until the process of a run that has ended has written its last file, or is gone; False if it has not."""
+        process = self._process
+        return process is None or self.folder is None or await_complete(self.folder, process.alive, timeout)
+
     def _clean_up(self) -> None:
         self._hang_up()
         self._bell.close()
         process = self._process
+        if self.detached and self.status in ENDED and not self._leaving:
+            # who waits for the run finds everything on disk
+            self._written(FAREWELL_SECONDS)
         if isinstance(process, Child) and self.detached:
             process.leave()
         elif isinstance(process, Child) and process.end(FAREWELL_SECONDS) is None:
@@ -366,7 +394,7 @@ class Follower(Mirror):
             address = address_of(self._place)
             if address is not None:
                 remove_socket(Path(address), self._place)
-                for name in ("address.json", "key"):
+                for name in (ADDRESS, KEY):
                     (self._place / name).unlink(missing_ok=True)
         if self.folder is None and self._place != Path():
             shutil.rmtree(self._place, ignore_errors=True)

@@ -108,7 +108,7 @@ class GeneralPath:
                 done = n  # batch normalisation cannot use a single row that is left over
                 break
             rows = here[done:end]
-            self._gradients(rows, end - done, settings.part_rows, totals)
+            used += self._gradients(rows, end - done, settings.part_rows, totals)
             if settings.l1 or settings.l2:
                 self._penalise(settings.l1, settings.l2)
             if settings.clip_value is not None:
@@ -118,7 +118,6 @@ class GeneralPath:
                 factor = settings.clip_norm / (torch.linalg.vector_norm(state.gradient) + 1e-6)
                 state.gradient.mul_(factor.clamp_(max=1.0))
             self._optimizer.step(float(rates[k]))
-            used += end - done
             done = end
             if done == n:
                 break
@@ -155,19 +154,20 @@ class GeneralPath:
 
     # -- one step
 
-    def _gradients(self, rows: Tensor, count: int, wanted: int | None, totals: Tensor) -> None:
-        """Leave the batch's gradient in the flat buffer; where memory does not suffice, in ever smaller parts."""
+    def _gradients(self, rows: Tensor, count: int, wanted: int | None, totals: Tensor) -> int:
+        """Leave the batch's gradient in the flat buffer and return how many rows it is of.
+
+        Where memory does not suffice, they go through in ever smaller parts.
+        """
+        least = 2 if self._normed else 1
         while True:
             part = min(count, wanted or count, self.part_rows or count)
             try:
-                self._accumulate(rows, count, part, totals)
-                return
+                return self._accumulate(rows, count, part, totals)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+                if part <= least or not is_out_of_memory(error):
                     raise
-                if part <= 1:
-                    raise
-                self.part_rows = part // 2
+                self.part_rows = max(least, part // 2)
             # outside of the handler, whose traceback would keep the tensors
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -176,7 +176,7 @@ class GeneralPath:
                 f"{self.part_rows} rows whose gradients are added up; the result is the same."
             )
 
-    def _accumulate(self, rows: Tensor, count: int, part: int, totals: Tensor) -> None:
+    def _accumulate(self, rows: Tensor, count: int, part: int, totals: Tensor) -> int:
         self._model.state.gradient.zero_()
         if count <= part:
             x, y = self._X.index_select(0, rows), self._y.index_select(0, rows)
@@ -187,7 +187,7 @@ class GeneralPath:
             detached = loss.detach()
             totals[0].add_(detached, alpha=count)
             totals[1].add_(self._hits(out.detach(), y))
-            return
+            return count
         if self._normed and count % part == 1:
             # batch normalisation cannot use a single row that is left over
             rows, count = rows[:-1], count - 1
@@ -211,6 +211,7 @@ class GeneralPath:
             raise
         totals[0] += loss_sum * count
         totals[1] += hit_sum
+        return count
 
     def _precision(self) -> contextlib.AbstractContextManager[object]:
         if not self._mixed:

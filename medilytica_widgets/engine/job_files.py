@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -22,6 +23,7 @@ from ..algorithms import Algorithm
 from ..errors import DataError, SpecError, StateError
 from ..network.spec import Head, Layer
 from .atomic import replacing, write_all
+from .channel import ADDRESS, KEY, KILLED, PRINTED, RECORD, RESUME, STATUS
 from .job import Job
 
 if TYPE_CHECKING:
@@ -148,6 +150,33 @@ def read_job(folder: str | os.PathLike[str], *, imports: bool = False) -> tuple[
     algorithm = _load_algorithm(entry, imports)
     job = Job(algorithm, facts["values"], cast("Prepared", rows), layers=layers, head=head, **fields)
     return job, dict(extra)
+
+
+def remove_job(folder: str | os.PathLike[str]) -> None:
+    """Remove what `write_job` wrote; a training that has it mapped keeps it. What cannot be removed stays."""
+    for name in ("job.json", *(f"{name}.npy" for name in ARRAYS)):
+        with contextlib.suppress(OSError):
+            (Path(folder) / name).unlink(missing_ok=True)
+
+
+def remove_process_files(folder: str | os.PathLike[str]) -> None:
+    """Remove what a training process left in a run's folder, all but its checkpoints; for one that goes on elsewhere.
+
+    What cannot be removed stays.
+    """
+    remove_job(folder)
+    for name in (STATUS, RECORD, KILLED, RESUME, ADDRESS, KEY, PRINTED):
+        with contextlib.suppress(OSError):
+            (Path(folder) / name).unlink(missing_ok=True)
+
+
+def read_about(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what whoever wrote the job in a folder said about it; empty where there is no job."""
+    try:
+        about = json.loads((Path(folder) / "job.json").read_bytes())["extra"]["about"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return dict(about) if isinstance(about, dict) else {}
 
 
 def find_algorithm(algorithm: Algorithm) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from .writer import WRITER
 QUEUE_BYTES = 256 * 2**20
 """Epochs of one run that wait for the disk take no more memory than this, or a single epoch."""
 
+FIRST_SECONDS = 1.0
+"""The first checkpoint by time comes so early: a kernel may be killed at once, and the weights alone are not a run."""
+
 _NEVER = 2**62
 _HEADER = 4096
 _log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ class Keeping:
     folder : Path
         The run's folder; made at the first write.
     checkpoint_seconds : float, optional
-        Time between two checkpoints; None for none by time.
+        Time between two checkpoints, the first one coming after `FIRST_SECONDS`; None for none by time.
     checkpoint_epochs : int, optional
         A checkpoint at the end of every so many epochs too; None for none by epochs.
     keep_epochs : int
@@ -223,7 +226,9 @@ class Keeper:
 
     def _first(self, epoch: float, now: float, at_epoch_end: bool) -> bool:
         self._plan(epoch, now)
-        every = self.keeping.checkpoint_epochs
+        seconds, every = self.keeping.checkpoint_seconds, self.keeping.checkpoint_epochs
+        if seconds is not None:
+            self._due = now + min(seconds, FIRST_SECONDS)
         return at_epoch_end and every is not None and epoch > 0 and epoch % every == 0
 
     def _plan(self, epoch: float, now: float) -> None:

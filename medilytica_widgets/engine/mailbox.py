@@ -52,12 +52,19 @@ class Mailbox:
             return True
 
     def launch(self, make: Callable[[], threading.Thread]) -> bool:
-        """Start the thread; False if it was started before or the run has ended."""
+        """Start the thread; False if it was started before or the run has ended.
+
+        Raises
+        ------
+        RuntimeError
+            If the system gives no thread; nothing has changed then.
+        """
         with self._condition:
             if self._thread is not None or self._status != "queued":
                 return False
-            self._thread = make()
-            self._thread.start()
+            thread = make()
+            thread.start()
+            self._thread = thread
             return True
 
     def cancel(self) -> bool:

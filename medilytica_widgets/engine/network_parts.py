@@ -56,7 +56,9 @@ class NetworkParts:
         self.dropouts = seed_dropout(module, self.dropout_generator)
         self.order_generator = torch.Generator().manual_seed(job.seed + 1)
         size = self._step_rows(values)
-        fitting = self._fitting_rows(values, self.device.type, size)
+        # batch normalisation cannot use a single row
+        least = 2 if any(layer.kind == "batch_norm" for layer in job.layers) else 1
+        fitting = max(least, self._fitting_rows(values, self.device.type, size))
         self.part_rows = fitting if fitting < min(size, job.samples_per_epoch) else None
         self.model = FlatModel(module.to(self.device), values["optimizer"], values["momentum"])
         self.mean, self.std = 0.0, 1.0

@@ -112,7 +112,8 @@ def import_state(loop: TorchLoop, saved: TrainingState) -> None:
         loop.rate = float(facts["rate"])
         loop.waited, loop.best_epoch = int(facts["waited"]), int(facts["best_epoch"])
         loop.best_loss = float(facts["best_loss"])
-        loop.plateau = Plateau.from_state(facts["plateau"])
+        # a branch may have another patience
+        loop.plateau = Plateau.from_state({**facts["plateau"], "patience": loop.plateau.patience})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"The checkpoint is incomplete ({error}); take an earlier one.") from error
     loop.order_state = parts.order_generator.get_state()
@@ -136,9 +137,10 @@ def predictor_of(job: Job, saved: TrainingState, *, best: bool = True) -> TorchP
         If it is of another network.
     """
     assert job.head is not None  # Job fills it in
-    kept = _BEST if best and _BEST + "weights" in saved.tensors else ""
     facts = saved.facts
     try:
+        best = best and facts["values"]["patience"] is not None
+        kept = _BEST if best and _BEST + "weights" in saved.tensors else ""
         state: dict[str, torch.Tensor] = {}
         flat, start = torch.from_numpy(np.array(saved.tensors[kept + "weights"])), 0
         for name, shape in facts["spans"]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
+import platform
 import re
 import shutil
 import signal
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +25,8 @@ TEMPORARY = "medilytica-run-"
 _PDEATHSIG = 1
 _TAIL = 8
 _LONGEST_TAIL = 20_000
+# The kernel tells a process's start in ticks since boot, and the moment of boot shifts as the clock is set.
+_TOLERANCE = 3.0
 
 
 def birth(pid: int) -> str | None:
@@ -60,6 +65,66 @@ def _merely_alive(pid: int) -> str | None:
         except OSError:
             pass
     return ""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process, told apart from a later one that got the same number.
+
+    Attributes
+    ----------
+    host : str
+        The machine's name.
+    pid : int
+    started : float
+        Seconds since 1970, for people and databases.
+    birth : str
+        What `birth` returns.
+    """
+
+    host: str
+    pid: int
+    started: float
+    birth: str
+
+
+@functools.lru_cache(maxsize=4)
+def _identity(pid: int) -> Identity:
+    import psutil
+
+    return Identity(platform.node(), pid, float(psutil.Process(pid).create_time()), birth(pid) or "")
+
+
+def this_process() -> Identity:
+    """Return the process that runs this; the same answer costs nothing the second time, also after a fork."""
+    return _identity(os.getpid())
+
+
+def is_alive(pid: int | None, mark: str | float | None) -> bool:
+    """Return whether a process still runs on this machine, and is no later one with the same number.
+
+    Parameters
+    ----------
+    pid : int or None
+    mark : str, float or None
+        Its `birth`, or its start in seconds since 1970; any process with that number counts if None.
+    """
+    if not pid or pid < 0:
+        return False
+    if mark is None or isinstance(mark, str):
+        found = birth(pid)
+        return found is not None and mark in (None, found)
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(float(process.create_time()) - mark) <= _TOLERANCE
+    except (psutil.NoSuchProcess, OverflowError):
+        return False
+    except psutil.AccessDenied:  # it is there, and it is someone else's
+        return True
 
 
 class Process(Protocol):
@@ -158,7 +223,7 @@ class Stranger:
 
     def alive(self) -> bool:
         """Whether it runs, and is still the same."""
-        return self.pid > 0 and birth(self.pid) == self._mark
+        return is_alive(self.pid, self._mark)
 
     def kill(self) -> None:
         """End it at once."""
@@ -224,8 +289,8 @@ def explain_death(name: str, code: int | None, folder: Path, where: str) -> Medi
         if word == "SIGKILL":
             return OutOfMemoryError(
                 f"{name} stopped {where}: its process was killed by signal {-code} (SIGKILL), as the system does when "
-                "memory runs out. Try a smaller batch_size, fewer or smaller trees, or a smaller table, and end what "
-                f"else uses memory. {kept}"
+                "memory runs out, and as kill -9 does. If nobody ended it, try a smaller batch_size, fewer or smaller "
+                f"trees, or a smaller table, and end what else uses memory. {kept}"
             )
         return TrainingError(
             f"{name} stopped {where}: its process was killed by signal {-code} ({word}). Start it again; if it "

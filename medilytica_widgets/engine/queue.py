@@ -36,6 +36,7 @@ class RunQueue:
         self._numbers = count()
         self._waiting: list[tuple[int, int, Launchable]] = []
         self._running: set[int] = set()
+        self._closed = False
         self._width = _default_width() if width is None else _checked(width)
 
     @property
@@ -78,14 +79,22 @@ class RunQueue:
 
     def release(self, item: object) -> None:
         """Free its place; nothing if it holds none."""
+        self.decline(item)
+        self._fill()
+
+    def decline(self, item: object) -> None:
+        """Free its place in `Launchable.launch`, after which the queue goes on to the next one by itself."""
         with self._lock:
             self._running.discard(id(item))
-        self._fill()
+
+    def close(self) -> None:
+        """Launch nothing more."""
+        self._closed = True
 
     def _fill(self) -> None:
         while True:
             with self._lock:
-                if not self._waiting or len(self._running) >= self._width:
+                if self._closed or not self._waiting or len(self._running) >= self._width:
                     return
                 item = heapq.heappop(self._waiting)[2]
                 self._running.add(id(item))

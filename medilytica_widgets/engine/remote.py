@@ -157,6 +157,10 @@ class RemoteTrainer(Follower):
             raise StateError("This run was let go of and may train on; attach it again to wait for it.")
         super().wait(timeout)
 
+    def flush(self, timeout: float) -> bool:
+        """Wait until the process of a run that has ended has written everything; return whether it has."""
+        return self.status not in ENDED or self._written(timeout)
+
     def close(self, timeout: float | None = 10.0) -> None:
         """Stop and wait for the end; of a detached run, only let go: it trains on. Drops the subscriptions.
 

@@ -18,6 +18,8 @@ from .checkpoints import TrainingState, check_state, read_state
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint-previous.safetensors"
 EPOCHS = "epochs"
+STALE_SECONDS = 300.0
+"""Where nothing in a folder was written for so long, a process of another machine that trained there counts as gone."""
 
 _EPOCH = re.compile(r"^(\d{8,18})\.safetensors$")
 
@@ -78,6 +80,17 @@ def read_latest(folder: str | os.PathLike[str]) -> tuple[Path, TrainingState] | 
         with contextlib.suppress(MissingFileError, CheckpointError):
             return path, read_state(path)
     return None
+
+
+def last_touched(folder: str | os.PathLike[str]) -> float:
+    """Return when something in a run's folder was written last, in seconds since 1970; 0 where there is no folder."""
+    latest = 0.0
+    for place in (Path(folder), Path(folder) / EPOCHS):
+        with contextlib.suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    latest = max(latest, entry.stat().st_mtime)
+    return latest
 
 
 def drop_after(folder: str | os.PathLike[str], epoch: float) -> list[int]:

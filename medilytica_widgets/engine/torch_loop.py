@@ -68,8 +68,8 @@ class TorchLoop:
         self._chosen_for = self.values["batch_size"]
         self._path: Path = make_path(self._choice, self.parts, self.settings, self.values, self._warn)
         self.observer = Observer(host, self.parts, self.values["epochs"])
-        if resume is not None:
-            self.observer.restore(facts.get("observer", {}))
+        if "observer" in facts:
+            self.observer.restore(facts["observer"])
         self._tell_memory(resumed=resume is not None)
         self._chunk = 1
         # of the last whole epoch: seconds of training and of validation
@@ -95,6 +95,8 @@ class TorchLoop:
         self.observer.end(self._position, self.values)
 
     def _run(self) -> None:
+        if self.done == 0 and self._is_over:
+            return  # a resumed run, whose patience was over at the last epoch's end
         while self.epoch < self.values["epochs"]:
             # a new batch size may ask for another path or number of threads; the choice holds for whole epochs
             with devices.limit_threads(self.parts.device, self._choice.threads):
@@ -114,16 +116,16 @@ class TorchLoop:
 
     def snapshot(self, version: int) -> TorchPredictor | None:
         """Return a copy of the weights; None before the first step and when they are not finite."""
-        if self.parts.model.state.step == 0:
+        if self._position == 0:
             return None
         weights = self.parts.model.copy()
         return self.parts.predictor(weights, self._position, version) if weights.finite() else None
 
     def final(self, version: int) -> TorchPredictor | None:
         """Return the weights to keep: with patience the best epoch's, else the last."""
-        if self.best is not None:
+        if self.best is not None and self.values["patience"] is not None:
             return self.parts.predictor(self.best, float(self.best_epoch), version)
-        if self.parts.model.state.step == 0:
+        if self._position == 0:
             return None
         weights = self.parts.model.copy()
         if not weights.finite():
@@ -144,6 +146,12 @@ class TorchLoop:
     @property
     def _position(self) -> float:
         return self.epoch + self.done / self._n
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether patience is over."""
+        patience = self.values["patience"]
+        return patience is not None and self.waited >= patience
 
     def _train_epoch(self) -> bool:
         """Train to the end of an epoch and validate; return whether patience is over."""
@@ -170,14 +178,13 @@ class TorchLoop:
         batches = 1 if watched or self._host.stepping() == "batch" else min(self._chunk, free)
         if watched:
             self.observer.before_step()
-        rates = self._rates(batches)
+        rates, step = self._rates(batches), self.parts.model.state.step
         started = time.perf_counter()
         try:
             totals = self._path.train(order, self.done, batches, rates, self.settings, self.sums.loss, self.sums.hits)
         except (MemoryError, RuntimeError) as error:
-            if self._path.name == "general" or not is_out_of_memory(error):
+            if not self._can_fall_back(error, step):
                 raise
-            # its buffers could not be had, so no step was begun
             self._fall_back()
             return
         elapsed = time.perf_counter() - started
@@ -200,10 +207,18 @@ class TorchLoop:
         steps = self._steps
         rates = np.concatenate([self._rates(steps, epoch) for epoch in range(self.epoch, self.epoch + count)])
         keep = [epoch - self.epoch - 1 for epoch in self._host.kept_between(self.epoch, self.epoch + count)]
+        step = self.parts.model.state.step
         started = time.perf_counter()
-        found, kept = self._path.train_epochs(  # type: ignore[attr-defined]
-            self.parts.order_generator, count, rates, self.settings, keep=keep
-        )
+        try:
+            found, kept = self._path.train_epochs(  # type: ignore[attr-defined]
+                self.parts.order_generator, count, rates, self.settings, keep=keep
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not self._can_fall_back(error, step):
+                raise
+            self.parts.order_generator.set_state(self.order_state)
+            self._fall_back()
+            return False
         elapsed = time.perf_counter() - started
         assert self._pace is not None  # _whole_epochs asks for it
         # one clock around all of them: training has the share it had in the epoch that was measured apart
@@ -238,7 +253,7 @@ class TorchLoop:
         self._host.advance(self._position, step)
         self._host.row(row)
         self.observer.row(row, self.values)
-        over = patience is not None and self.waited >= patience
+        over = self._is_over
         if over:
             self._host.note(
                 f"Stopped after epoch {self.epoch}: the validation loss had not fallen for {patience} epochs. "
@@ -318,6 +333,11 @@ class TorchLoop:
         self._path = make_path(choice, self.parts, self.settings, self.values, self._warn)
         self._host.note(f"From epoch {self.epoch + 1} on the steps are carried out by the {choice.path} path.")
         return True
+
+    def _can_fall_back(self, error: BaseException, step: int) -> bool:
+        """Whether a path could not have its buffers, so that no step was begun since ``step``."""
+        untouched = self.parts.model.state.step == step
+        return untouched and self._path.name != "general" and is_out_of_memory(error)
 
     def _fall_back(self) -> None:
         """Leave the steps to the path that can take a batch in parts."""

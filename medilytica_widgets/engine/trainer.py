@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import math
 import threading
 import time
@@ -26,6 +27,8 @@ _started: weakref.WeakSet[Trainer] = weakref.WeakSet()
 @atexit.register
 def _end_all() -> None:
     """End what still trains: a thread that the interpreter's end cuts off inside torch aborts the process."""
+    # else the place of the first one that ends would be taken by one that waits
+    queue.close()
     trainers = list(_started)
     for trainer in trainers:
         # nobody is to begin something new on hearing of the end
@@ -343,9 +346,27 @@ class Trainer(Worker):
             name = f"medilytica-run-{next(Trainer._numbers)}"
             return threading.Thread(target=self._work, name=name, daemon=True)
 
-        if not self._mailbox.launch(make):
-            # it was cancelled while the queue was about to start it
-            queue.release(self)
+        try:
+            begun = self._mailbox.launch(make)
+        except RuntimeError as error:
+            begun = False
+            # unless someone has stopped it meanwhile
+            with contextlib.suppress(StateError):
+                self._fail(error)
+        if not begun:
+            # or it was cancelled while the queue was about to start it
+            queue.decline(self)
+
+    def _fail(self, error: RuntimeError) -> None:
+        """End as failed without a thread."""
+        self._to("running")
+        self._error = TrainingError(
+            f"{self.job.algorithm.name} could not be started: the system gives no thread for it ({error}). End other "
+            "runs or kernels, then train again."
+        )
+        self._error.__cause__ = error
+        self._tell("error", self._error.message)
+        self._to("failed")
 
     def _submit(self, goal: Unit | None) -> bool:
         """Ask to train on or only to a goal; False if that was asked before or the run has ended."""

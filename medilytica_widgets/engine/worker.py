@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ SNAPSHOT_SECONDS = 0.05
 
 SHEET_EVERY = 50
 """Batches between two weight sheets, at the least."""
+
+SMALL_HISTORY = 4096
+"""Rows of the history that every kept epoch may carry; of a longer one only the checkpoints tell."""
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +93,7 @@ class Worker:
         self._marks: list[Mark] = []
         self._notes: list[str] = []
         self._goals: deque[Unit] = deque()
+        self._goal_from = 0
         self._predictor: Predictor | None = None
         self._wanted = False
         self._snapshot_at = self._announced_at = -math.inf
@@ -98,6 +103,7 @@ class Worker:
         self._best: tuple[float, int] | None = None
         if resume is not None:
             self._restore(resume)
+            self._goal_from = self._position[1]
 
     def _handle(self, command: Command) -> None:
         if command.kind == "stop":
@@ -114,6 +120,7 @@ class Worker:
                 self._to("running")
         elif self._mailbox.status == "paused":
             self._goals.append(command.unit)
+            self._goal_from = self._position[1]
             self._to("running")
         elif self._goals:
             self._goals.append(command.unit)
@@ -152,8 +159,7 @@ class Worker:
             self._put_checkpoint(end)
         except StopRequested:
             end = "stopped"
-            self._keep_what_is_sound()
-            self._put_checkpoint(end)
+            self._keep_what_is_sound(end)
         except BaseException as error:
             # whatever it is, someone waits for this run
             name = self.job.algorithm.name
@@ -168,11 +174,13 @@ class Worker:
             self._resume = None
             self._clock.rest()
             self._announce(now=math.inf)
-            queue.release(self)
-            self._to(end)
-            if self._keeper is not None:
-                # who waits for the run finds everything on disk
-                self._keeper.close(timeout=5.0)
+            try:
+                queue.release(self)
+            finally:
+                self._to(end)
+                if self._keeper is not None:
+                    # who waits for the run finds everything on disk
+                    self._keeper.close(timeout=5.0)
 
     def _make_loop(self) -> Loop:
         if self.job.algorithm.engine == "torch":
@@ -192,9 +200,9 @@ class Worker:
         self._announce(now)
         if self._keeper is not None and self._position[1] > 0:
             self._write(point, now)
-        # nothing is trained yet at the very first checkpoint, so no goal can be reached
-        if self._goals and self._position[1] > 0 and (point == "epoch" or point == self._goals[0]):
+        if self._goals and self._reached(self._goals[0], point):
             self._goals.popleft()
+            self._goal_from = self._position[1]
             if not self._goals:
                 self._to("paused")
         if len(self._mailbox):
@@ -208,10 +216,17 @@ class Worker:
             self._put_checkpoint("paused")
             queue.release(self)
             while self._mailbox.status == "paused":
+                marks = len(self._marks)
                 for command in self._mailbox.take(wait=True):
                     self._handle(command)
+                if len(self._marks) > marks and self._mailbox.status == "paused":
+                    self._put_checkpoint("paused")
             queue.occupy(self)
             self._clock.run()
+
+    def _reached(self, goal: Unit, point: Point) -> bool:
+        """Whether a goal is reached: an epoch's end, or a step more than there were when it was set."""
+        return point == "epoch" if goal == "epoch" else self._position[1] > self._goal_from
 
     def stepping(self) -> Unit | None:
         """For the loop: what was asked for before the next pause."""
@@ -281,18 +296,18 @@ class Worker:
         self._snapshot_at = time.perf_counter()
 
     def _keep(self) -> None:
-        assert self._loop is not None
-        final = self._loop.final(self._version + 1)
+        final = self._loop.final(self._version + 1) if self._loop is not None else None
         if final is not None:
             self._publish(final)
 
-    def _keep_what_is_sound(self) -> None:
-        """After a stop: the last weights, or the last snapshot where those are no numbers any more."""
-        try:
-            if self._loop is not None:
-                self._keep()
-        except MedilyticaError as error:
-            self.note(error.message)
+    def _keep_what_is_sound(self, end: Status) -> None:
+        """After a stop: the last weights, or the last snapshot where those cannot be had; and the checkpoint."""
+        for keep in (self._keep, partial(self._put_checkpoint, end)):
+            try:
+                keep()
+            except Exception as error:
+                name, epoch = self.job.algorithm.name, self._position[0]
+                self.note(explain(error, name, epoch, self._device or "cpu", self._values).message)
 
     # -- to disk and back
 
@@ -326,7 +341,6 @@ class Worker:
             state.tensors |= {f"sheets.{name}": array for name, array in arrays.items()}
             state.facts["run"] |= {
                 "sheets": sheets,
-                "marks": [dataclasses.asdict(mark) for mark in self._marks],
                 "notes": list(self._notes),
                 "log": self.log.to_json(),
             }
@@ -341,7 +355,10 @@ class Worker:
             "best": None if self._best is None else list(self._best),
             "rows": len(self.telemetry),
             "asked": dict(self._asked),
+            "marks": [dataclasses.asdict(mark) for mark in self._marks],
         }
+        if len(self.telemetry) <= SMALL_HISTORY:
+            state.tensors["history"] = np.stack(list(self.telemetry.read()[0].values()))
 
     def _restore(self, saved: TrainingState) -> None:
         """Take over what an earlier run had written down, before the thread begins.
@@ -352,8 +369,9 @@ class Worker:
             If the checkpoint does not fit the job.
         """
         try:
-            run, history = saved.facts["run"], saved.tensors["history"]
-            for row in history.T:
+            run = saved.facts["run"]
+            # an epoch that was kept late in a long run carries none
+            for row in saved.tensors.get("history", np.zeros((0, 0))).T:
                 self.telemetry.append(dict(zip(self.telemetry.columns, row.tolist(), strict=True)))
             self._values = {**self._values, **saved.facts["values"]}
             self._asked = {**self._asked, **run["asked"]}

@@ -4,8 +4,8 @@ Importing this room loads neither SQLAlchemy nor pandas; opening a store does.
 """
 
 from .backups import backup, restore
-from .home import home, run_folder
-from .liveness import INTERRUPTED
+from .home import files_of, home, run_folder
+from .liveness import INTERRUPTED, LIVE, is_training, read_status
 from .record import RunRecord, versions
 from .retention import Retention, apply
 from .store import RunStore, default_store
@@ -13,6 +13,7 @@ from .tracking import Tracker, tracker
 
 __all__ = [
     "INTERRUPTED",
+    "LIVE",
     "Retention",
     "RunRecord",
     "RunStore",
@@ -20,7 +21,10 @@ __all__ = [
     "apply",
     "backup",
     "default_store",
+    "files_of",
     "home",
+    "is_training",
+    "read_status",
     "restore",
     "run_folder",
     "tracker",

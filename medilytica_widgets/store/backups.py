@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from .. import _version
 from ..engine.atomic import replacing
+from ..engine.processes import this_process
 from ..errors import InputError, StateError
 from .archive import ROWS, Packer, Unpacker, damaged, is_safe, open_archive
 from .home import check_id, home, run_files, run_folder
-from .liveness import LIVE, this_process
+from .liveness import LIVE
 from .record import RunRecord
 
 if TYPE_CHECKING:

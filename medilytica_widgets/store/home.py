@@ -73,6 +73,13 @@ def run_folder(run_id: str) -> Path:
     return home_path() / "runs" / check_id(run_id)
 
 
+def files_of(run_id: str, recorded: str | None) -> Path:
+    """Return where a run's files are: in the folder that its record names, or in this home if that is no more."""
+    if recorded and Path(recorded).is_dir():
+        return Path(recorded)
+    return run_folder(run_id)
+
+
 def run_files(folder: Path) -> Iterator[Path]:
     """Yield the plain files in a run's folder, but not what is being written (hidden names)."""
     for parent, folders, names in os.walk(folder):

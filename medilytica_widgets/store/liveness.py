@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
-import socket
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..engine.processes import is_alive, this_process
+from ..engine.run_folder import STALE_SECONDS, last_touched
 from ..engine.states import ENDED, LEGAL
-from .home import run_folder
+from .home import files_of
+
+Mark = str | float | None
+"""What tells a process from a later one with the same number, see `medilytica_widgets.engine.processes.is_alive`."""
 
 INTERRUPTED = "interrupted"
 """What the store answers for a run that says it trains while its process is gone."""
 
 LIVE = tuple(status for status in LEGAL if status not in ENDED)
 STATUS_FILE = "status.json"
-# The kernel tells a process's start in ticks since boot, and the moment of boot shifts as the clock is set.
-_TOLERANCE = 3.0
 _LARGEST_STATUS_FILE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process, told apart from a later one that got the same pid by its start (seconds since 1970)."""
-
-    host: str
-    pid: int
-    started: float
-
-
-@functools.lru_cache(maxsize=4)
-def _process(pid: int) -> Process:
-    import psutil
-
-    return Process(socket.gethostname(), pid, float(psutil.Process(pid).create_time()))
-
-
-def this_process() -> Process:
-    """Return the process that runs this; the same answer costs nothing the second time, also after a fork."""
-    return _process(os.getpid())
-
-
-def is_alive(pid: int | None, started: float | None) -> bool:
-    """Return whether the process with that pid and start (any, if None) still runs on this machine."""
-    import psutil
-
-    if not pid or pid < 0:
-        return False
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return started is None or abs(float(process.create_time()) - started) <= _TOLERANCE
-    except (psutil.NoSuchProcess, OverflowError):
-        return False
-    except psutil.AccessDenied:  # it is there, and it is someone else's
-        return True
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -73,12 +35,13 @@ def read_status(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) and content.get("status") in list(LEGAL) else {}
 
 
-def resolve(row: Mapping[str, Any], alive: Callable[[int | None, float | None], bool] = is_alive) -> dict[str, Any]:
+def resolve(row: Mapping[str, Any], alive: Callable[[int | None, Mark], bool] = is_alive) -> dict[str, Any]:
     """Return what of a record changes in the light of which processes live.
 
-    A run of another machine stays as it is, and so does one whose process lives. Otherwise the status file of
-    its folder decides, if the process that it names lives, if the record's process wrote it, or if it is newer than
-    the record; without one the run is `INTERRUPTED`.
+    A run whose process lives stays as it is. Of one on another machine, such as a container that was replaced, that
+    is believed as long as the record or something in the run's folder, where it can be seen from here, is younger
+    than `STALE_SECONDS`. A detached run lives by the process that its status file names. Otherwise the status file
+    decides if it is newer than the record; without one the run is `INTERRUPTED`.
 
     Parameters
     ----------
@@ -92,14 +55,18 @@ def resolve(row: Mapping[str, Any], alive: Callable[[int | None, float | None], 
     dict
         The fields that change, with their values as read.
     """
-    if row["status"] not in LIVE or row["host"] != this_process().host:
+    if row["status"] not in LIVE:
         return {}
-    if alive(row["pid"], row["process_started"]):
-        return {}
-    told = read_status(Path(row["folder"]) if row["folder"] else run_folder(row["id"]))
+    folder = files_of(row["id"], row["folder"])
+    told, here = read_status(folder), this_process().host
+    heard = row["host"] != here and _heard_of(row, folder)
+    trains = heard if row["host"] != here else alive(row["pid"], row["process_started"])
     # a process that lives speaks for itself, even if the record was written a moment after its last word
-    lives = bool(told) and told["status"] in LIVE and alive(_number(told.get("pid")), told.get("process_started"))
-    if not told or not (lives or _speaks_of(told, row)):
+    lives = bool(told) and told["status"] in LIVE and (heard if told.get("host", here) != here else _lives(told, alive))
+    speaks = lives or _is_newer(told, row)
+    if trains and not (speaks and told.get("detached") and _has_begun(told)):
+        return {}
+    if not speaks:
         return {"status": INTERRUPTED}
     changes: dict[str, Any] = {"status": told["status"]}
     if told["status"] in ENDED:
@@ -113,17 +80,36 @@ def resolve(row: Mapping[str, Any], alive: Callable[[int | None, float | None], 
     return changes
 
 
-def _speaks_of(told: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    started, known = told.get("process_started"), row["process_started"]
-    if told.get("pid") == row["pid"] and started is not None and known is not None:
-        if abs(float(started) - float(known)) <= _TOLERANCE:
-            return True
-    written, updated = _moment(told.get("updated")), row["updated"]
-    if written is None or updated is None:
-        return written is not None
-    if updated.tzinfo is None:
-        updated = updated.replace(tzinfo=UTC)
-    return bool(written >= updated)
+def is_training(told: Mapping[str, Any]) -> bool:
+    """Return whether the process that a status file tells of trains on this machine now."""
+    return bool(told) and told["status"] in LIVE and told.get("host") == this_process().host and _lives(told, is_alive)
+
+
+def _lives(told: Mapping[str, Any], alive: Callable[[int | None, Mark], bool]) -> bool:
+    mark = told.get("birth")
+    return isinstance(mark, str) and alive(_number(told.get("pid")), mark)
+
+
+def _has_begun(told: Mapping[str, Any]) -> bool:
+    """Whether the file is the training process's own, and not what the kernel wrote before there was one."""
+    return told["status"] in ENDED or bool(_number(told.get("pid")))
+
+
+def _heard_of(row: Mapping[str, Any], folder: Path) -> bool:
+    if not folder.is_dir():
+        return True  # not to be seen from here, so nothing is known
+    updated, recently = _aware(row["updated"]), time.time() - STALE_SECONDS
+    return (updated is not None and updated.timestamp() > recently) or last_touched(folder) > recently
+
+
+def _is_newer(told: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    written, updated = _moment(told.get("updated")), _aware(row["updated"])
+    return written is not None and (updated is None or written >= updated)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Return a time of the database, which is UTC where it names no zone."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _moment(value: Any) -> datetime | None:
@@ -137,4 +123,4 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from ..engine.processes import this_process
 from ..engine.states import ENDED, LEGAL
 from ..errors import InputError, hint
 from .home import check_id
-from .liveness import INTERRUPTED, this_process
+from .liveness import INTERRUPTED
 
 Kind = Literal["text", "whole", "number", "time", "json"]
 

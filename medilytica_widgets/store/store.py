@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..engine.processes import is_alive
 from ..errors import InputError, StateError, UnknownArgumentError, hint
 from . import frame as frames
 from . import rows
 from .database import Database, LaterVersionError
 from .home import check_id, remove_folder
-from .liveness import LIVE, is_alive, resolve
+from .liveness import LIVE, resolve
 from .record import FIELDS, STATUSES, RunRecord, of_row
 from .writer import Backlog, Courier, HopelessError
 

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from sklearn.naive_bayes import GaussianNB
 from medilytica_widgets import algorithms
 from medilytica_widgets.algorithms import Algorithm
 from medilytica_widgets.data import Prepared
-from medilytica_widgets.engine import Trainer
+from medilytica_widgets.engine import Job, Trainer
+from medilytica_widgets.engine.keeper import Keeping
+from medilytica_widgets.engine.run_folder import read_latest
 from medilytica_widgets.errors import ParameterError, TrainingError
 from medilytica_widgets.metrics import compute
 from medilytica_widgets.parameters import ParameterTable
@@ -170,3 +173,34 @@ def test_nothing_can_change_in_the_middle_of_a_fit(make: Make, iris: Prepared) -
     trainer = make(iris, "gradient_boosting")
     with pytest.raises(ParameterError, match="next run"):
         trainer.set("learning_rate", 0.2)
+
+
+@pytest.mark.parametrize("algorithm", ["logistic_regression", single(GaussianNB)], ids=["watched", "at once"])
+def test_a_whole_fit_is_not_done_again_when_resumed(iris: Prepared, tmp_path: Path, algorithm: Any) -> None:
+    found = algorithms.get(algorithm) if isinstance(algorithm, str) else algorithm
+    whole = Trainer(Job(found, {}, iris), Keeping(tmp_path))
+    whole.start()
+    whole.wait(60)
+    state = read_latest(tmp_path)
+    assert state is not None
+    again = Trainer(whole.job, resume=state[1])
+    again.start()
+    again.wait(60)
+    assert (again.status, again.path, again.best_epoch) == ("finished", whole.path, whole.best_epoch)
+    assert again.telemetry.frame().equals(whole.telemetry.frame())
+    np.testing.assert_array_equal(
+        again.predictor().predict_proba(iris.X_test), whole.predictor().predict_proba(iris.X_test)
+    )
+
+
+def test_a_fit_that_was_paused_at_its_end_is_whole(iris: Prepared, tmp_path: Path, until: Until) -> None:
+    paused = Trainer(Job(single(GaussianNB), {}, iris), Keeping(tmp_path))
+    paused.step("epoch")
+    until(lambda: paused.status == "paused")
+    paused.close()
+    state = read_latest(tmp_path)
+    assert state is not None
+    again = Trainer(paused.job, resume=state[1])
+    again.start()
+    again.wait(60)
+    assert (again.status, again.telemetry.frame()["epoch"].tolist()) == ("finished", [1])

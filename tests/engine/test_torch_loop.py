@@ -13,7 +13,9 @@ import torch
 
 from medilytica_widgets import algorithms
 from medilytica_widgets.data import Prepared
-from medilytica_widgets.engine import Job, Trainer
+from medilytica_widgets.engine import Job, Trainer, network_parts
+from medilytica_widgets.engine.general import GeneralPath
+from medilytica_widgets.engine.perceptron.compiled import CompiledPath
 from medilytica_widgets.errors import (
     DivergenceError,
     InputError,
@@ -269,3 +271,55 @@ def test_no_sheets_are_made_where_none_are_wanted(iris: Prepared) -> None:
     trainer.start()
     trainer.wait(60)
     assert len(trainer.sheets) == 0
+
+
+def test_a_row_that_batch_normalisation_leaves_out_is_not_counted(make: Make, moons: Prepared) -> None:
+    # 7 steps of 4 rows in parts of 2, then one of 3 rows, of which the last stays out
+    few = replace(moons, X_train=moons.X_train[:31], y_train=moons.y_train[:31])
+    trainer = finished(make(few, layers=NORMED, epochs=1, batch_size=2, accumulation=2))
+    hits = trainer.telemetry.frame()["train_accuracy"].iloc[0] * 30
+    assert hits == pytest.approx(round(hits), abs=1e-9)
+
+
+def test_batches_that_do_not_fit_are_halved_down_to_what_batch_normalisation_can_use(
+    make: Make, moons: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accumulate, tried = GeneralPath._accumulate, []
+
+    def cramped(self: GeneralPath, rows: Any, count: int, part: int, totals: Any) -> int:
+        tried.append(part)
+        if part > 2:
+            raise MemoryError
+        return accumulate(self, rows, count, part, totals)
+
+    monkeypatch.setattr(GeneralPath, "_accumulate", cramped)
+    trainer = finished(make(moons, layers=NORMED, epochs=1, batch_size=6))
+    assert trainer.status == "finished"
+    assert tried[:4] == [6, 3, 2, 2]
+
+
+def test_a_forecast_of_single_rows_is_no_use_to_batch_normalisation(
+    make: Make, moons: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_parts, "micro_batch", lambda forecast, rows, free: 1)
+    trainer = finished(make(moons, layers=NORMED, epochs=1, batch_size=6))
+    assert trainer.status == "finished"
+    assert any("parts of 2 rows" in note for note in trainer.notes)
+
+
+def test_the_general_path_goes_on_where_whole_epochs_do_not_fit(
+    make: Make, iris: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = finished(make(iris, epochs=100))
+    called = []
+
+    def cramped(self: CompiledPath, generator: torch.Generator, *given: Any, **more: Any) -> None:
+        called.append(torch.randperm(5, generator=generator))
+        raise MemoryError
+
+    monkeypatch.setattr(CompiledPath, "train_epochs", cramped)
+    trainer = finished(make(iris, epochs=100))
+    assert len(called) == 1
+    assert trainer.path == "general"
+    answer = trainer.predictor().predict_proba(iris.X_test)
+    np.testing.assert_allclose(answer, whole.predictor().predict_proba(iris.X_test), atol=1e-4)

@@ -9,14 +9,26 @@ import random
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from medilytica_widgets import algorithms
 from medilytica_widgets.data import Prepared
-from medilytica_widgets.engine import ENDED, LEGAL, Job, Mark, Trainer
-from medilytica_widgets.errors import DivergenceError, ParameterError, StateError, UnknownParameterError, WaitTimeout
+from medilytica_widgets.engine import ENDED, LEGAL, Job, Mark, RunQueue, Trainer, worker
+from medilytica_widgets.engine import trainer as trainer_module
+from medilytica_widgets.engine.keeper import Keeping
+from medilytica_widgets.engine.run_folder import read_latest
+from medilytica_widgets.errors import (
+    DivergenceError,
+    ParameterError,
+    StateError,
+    TrainingError,
+    UnknownParameterError,
+    WaitTimeout,
+)
 from medilytica_widgets.network import Layer
 
 Make = Callable[..., Trainer]
@@ -430,6 +442,139 @@ def test_interest_brings_snapshots_amid_an_epoch(make: Make, moons: Prepared, un
     until(looked)
     assert len(trainer.telemetry) == 0
     assert max(epochs) < 1
+
+
+def test_every_step_of_a_batch_trains_one_batch(make: Make, moons: Prepared, endless: int, until: Until) -> None:
+    trainer = make(moons, epochs=endless)
+    seen = statuses_of(trainer)
+    for number in range(1, 9):
+        trainer.step("batch")
+        until(lambda number=number: len(seen) == 2 * number + 1)
+        assert trainer.progress()["step"] == number
+    assert len(trainer.telemetry) >= 2
+
+
+def test_a_step_of_a_resumed_run_trains_a_batch(moons: Prepared, endless: int, until: Until, tmp_path: Path) -> None:
+    first = Trainer(_job(moons, endless), Keeping(tmp_path))
+    first.step("epoch")
+    until(lambda: first.status == "paused")
+    first.close()
+    found = read_latest(tmp_path)
+    assert found is not None
+    again = Trainer(first.job, resume=found[1])
+    step = again.progress()["step"]
+    again.step("batch")
+    until(lambda: again.status == "paused")
+    assert again.progress()["step"] == step + 1
+    again.close()
+
+
+def test_a_change_while_paused_is_on_disk_before_training_goes_on(
+    moons: Prepared, endless: int, until: Until, tmp_path: Path
+) -> None:
+    trainer = Trainer(_job(moons, endless), Keeping(tmp_path))
+    trainer.step("epoch")
+    until(lambda: trainer.status == "paused" and trainer.flush(30) and read_latest(tmp_path) is not None)
+    trainer.set("learning_rate", 0.0007)
+
+    def written() -> float:
+        found = read_latest(tmp_path)
+        assert found is not None
+        return float(found[1].facts["values"]["learning_rate"])
+
+    until(lambda: written() == 0.0007)
+    assert trainer.status == "paused"
+    trainer.close()
+
+
+def test_a_stop_keeps_the_checkpoint_though_memory_for_the_model_is_out(
+    moons: Prepared, endless: int, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medilytica_widgets.engine.torch_loop import TorchLoop
+
+    def cramped(self: TorchLoop, version: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(TorchLoop, "final", cramped)
+    trainer = Trainer(_job(moons, endless), Keeping(tmp_path, checkpoint_seconds=None))
+    trainer.start()
+    until(lambda: len(trainer.telemetry) > 3)
+    trainer.stop()
+    trainer.wait(30)
+    found = read_latest(tmp_path)
+    assert found is not None
+    assert (trainer.status, found[1].facts["run"]["status"]) == ("stopped", "stopped")
+    assert any("memory" in note for note in trainer.notes)
+    trainer.close()
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> RunQueue:
+    """Return the queue of this test's runs, one at a time."""
+    own = RunQueue(1)
+    for module in (worker, trainer_module):
+        monkeypatch.setattr(module, "queue", own)
+    return own
+
+
+def test_a_run_for_which_there_is_no_thread_fails_and_frees_its_place(
+    make: Make, moons: Prepared, endless: int, until: Until, narrow: RunQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (make(moons, epochs=endless) for _ in range(3))
+    seen = statuses_of(second)
+    first.start()
+    until(lambda: len(first.telemetry) > 0)
+    second.start()
+    third.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _no_thread)
+        first.stop()
+        first.wait(30)
+    for trainer in (second, third):
+        with pytest.raises(TrainingError, match="could not be started.*can't start new thread"):
+            trainer.wait(30)
+        trainer.close()
+    assert (first.status, second.status, third.status) == ("stopped", "failed", "failed")
+    assert_legal(seen)
+    assert (narrow.running, narrow.waiting) == (0, [])
+    last = make(moons, epochs=1)
+    last.start()
+    last.wait(30)
+    assert last.status == "finished"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_ends_though_its_place_cannot_be_given_on(
+    make: Make, moons: Prepared, narrow: RunQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(item: object) -> None:
+        raise RuntimeError("the next one could not begin")
+
+    monkeypatch.setattr(narrow, "release", broken)
+    trainer = make(moons, epochs=1)
+    trainer.start()
+    trainer.wait(30)
+    assert trainer.status == "finished"
+
+
+def test_at_the_interpreters_end_no_waiting_run_begins(
+    make: Make, moons: Prepared, endless: int, until: Until, narrow: RunQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer_module, "_started", weakref.WeakSet())
+    first, second = make(moons, epochs=endless), make(moons, epochs=endless)
+    first.start()
+    until(lambda: len(first.telemetry) > 0)
+    second.start()
+    trainer_module._end_all()
+    assert (first.status, second.status, narrow.running) == ("stopped", "queued", 0)
+
+
+def _job(prepared: Prepared, epochs: int) -> Job:
+    return Job(algorithms.get("mlp"), {"epochs": epochs}, prepared, layers=[Layer("linear", units=8)])
+
+
+def _no_thread(self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def _with_rows(prepared: Prepared, X: Any, y: Any) -> Prepared:

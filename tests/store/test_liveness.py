@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from medilytica_widgets.engine.processes import birth
 from medilytica_widgets.store import RunRecord, RunStore, run_folder
 from tests.store.conftest import until
 
@@ -38,6 +40,11 @@ def gone() -> dict[str, Any]:
 
 def facts_of(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     return {"pid": process.pid, "process_started": psutil.Process(process.pid).create_time()}
+
+
+def told_of(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What a training process writes of itself."""
+    return {"pid": process.pid, "birth": birth(process.pid), "host": platform.node(), "detached": True}
 
 
 def tell(**status: Any) -> None:
@@ -97,7 +104,7 @@ def test_a_detached_child_that_trains_is_alive_though_the_kernel_is_gone(
     store = stores()
     store.post(RunRecord(id=ID, status="running", **gone))
     store.flush(30)
-    tell(status="paused", epoch=3, **facts_of(child))
+    tell(status="paused", epoch=3, **told_of(child))
     assert store.get(ID).status == "paused"
     child.kill()
     child.wait()
@@ -108,9 +115,37 @@ def test_a_child_that_trains_is_believed_though_the_kernel_wrote_last(
     stores: Callable[..., RunStore], gone: dict[str, Any], child: subprocess.Popen[bytes]
 ) -> None:
     store = stores()
-    tell(status="running", epoch=3, **facts_of(child), updated=time.time() - 60)
+    tell(status="running", epoch=3, **told_of(child), updated=time.time() - 60)
     store.post(RunRecord(id=ID, status="running", epoch=1.0, **gone))
     assert (store.get(ID).status, store.get(ID).epoch) == ("running", 3.0)
+
+
+def test_a_pid_in_a_status_that_another_process_has_now_is_not_the_run(
+    stores: Callable[..., RunStore], gone: dict[str, Any], child: subprocess.Popen[bytes]
+) -> None:
+    store = stores()
+    store.post(RunRecord(id=ID, status="running", **gone))
+    store.flush(30)
+    tell(**{**told_of(child), "birth": "another boot:17"}, status="running", epoch=3)
+    assert store.get(ID).status == "interrupted"
+
+
+def test_a_detached_child_is_believed_though_the_kernel_that_let_it_go_lives(
+    stores: Callable[..., RunStore], child: subprocess.Popen[bytes]
+) -> None:
+    store = stores()
+    store.post(RunRecord(id=ID, status="running"))
+    store.flush(30)
+    # what the kernel writes before there is a process says nothing
+    tell(**{**told_of(child), "pid": 0, "birth": ""}, status="queued", epoch=0)
+    assert store.get(ID).status == "running"
+    tell(**told_of(child), status="paused", epoch=3)
+    assert store.get(ID).status == "paused"
+    child.kill()
+    child.wait()
+    assert store.get(ID).status == "interrupted"
+    tell(**told_of(child), status="finished", epoch=9)
+    assert (store.get(ID).status, store.get(ID).epoch) == ("finished", 9.0)
 
 
 def test_a_status_older_than_the_record_is_an_earlier_life(

@@ -187,6 +187,7 @@ def _signature(dtype: np.dtype[np.floating]) -> Any:
         return types.Array(of, dimensions, "C", readonly=True)
 
     integers, numbers, values = flat(types.int64), flat(types.float64), flat(kind)
+
     def together(of: tuple[Any, ...], named: type) -> Any:
         # as numba itself calls a tuple of equals
         uniform: Any = types.NamedUniTuple
