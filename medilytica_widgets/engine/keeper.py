@@ -28,6 +28,11 @@ QUEUE_BYTES = 256 * 2**20
 FIRST_SECONDS = 1.0
 """The first checkpoint by time comes so early: a kernel may be killed at once, and the weights alone are not a run."""
 
+SMALL_EPOCH = 2**20
+"""Bytes of a state up to which every epoch of the plan is kept, however fast they come."""
+BYTES_A_SECOND = 4 * 2**20
+"""Beyond it no more than so many bytes are written each second: hashing and writing them costs some 2 % of a core."""
+
 _NEVER = 2**62
 _HEADER = 4096
 _log = logging.getLogger(__name__)
@@ -123,6 +128,7 @@ class Keeper:
         self._due_epoch: float = math.inf
         self._room = min(keeping.keep_epochs, keeping.keep_bytes)
         self._stride, self._stride_ends = 1, 0
+        self._rested = -math.inf
         self._widen(0)
         self._queued = 0
         # between the two threads, by operations that are atomic: one appends, the other pops; one writes, one reads
@@ -159,11 +165,18 @@ class Keeper:
         self._plan(epoch, now)
         return True
 
-    def wants_epoch(self, epoch: int) -> bool:
-        """Say whether the state at the end of this epoch (from 1) is to be kept."""
+    def wants_epoch(self, epoch: int, now: float = math.inf) -> bool:
+        """Say whether the state at the end of this epoch (from 1) is to be kept.
+
+        Parameters
+        ----------
+        epoch : int
+        now : float
+            Seconds, as in `wants_checkpoint`. Large states of epochs that come fast are not all kept.
+        """
         if epoch >= self._stride_ends:
             self._widen(epoch)
-        return epoch > 0 and epoch % self._stride == 0
+        return epoch > 0 and epoch % self._stride == 0 and now >= self._rested
 
     def next_epoch(self, epoch: int) -> int | None:
         """Return the next epoch whose state is to be kept; None if none is."""
@@ -187,7 +200,7 @@ class Keeper:
         self._line.post(self._write_checkpoint)
         return True
 
-    def put_epoch(self, epoch: int, state: TrainingState) -> bool:
+    def put_epoch(self, epoch: int, state: TrainingState, now: float = -math.inf) -> bool:
         """Hand over an epoch's state; False if it is not kept because the disk is too slow or it is too large."""
         if not self._open.alive:
             return False
@@ -205,6 +218,8 @@ class Keeper:
             self._line.post(partial(self._tell, "speed", "slow", self._slow(epoch)))
             return False
         self._queued += size
+        if size > SMALL_EPOCH:
+            self._rested = now + size / BYTES_A_SECOND
         self._line.post(partial(self._write_epoch, epoch, state, size, self._stride))
         return True
 

@@ -254,9 +254,10 @@ class Worker:
     def keep(self, state: TrainingState) -> None:
         """For the loop: the state of one of them."""
         epoch = int(self._position[0])
-        if self._keeper is not None and self._keeper.wants_epoch(epoch):
+        now = time.perf_counter()
+        if self._keeper is not None and self._keeper.wants_epoch(epoch, now):
             self._add_run(state, "running")
-            self._keeper.put_epoch(epoch, state)
+            self._keeper.put_epoch(epoch, state, now)
 
     def advance(self, epoch: float, step: int) -> None:
         """For the loop: where it is."""
@@ -314,10 +315,10 @@ class Worker:
     def _write(self, point: Point, now: float) -> None:
         assert self._keeper is not None and self._loop is not None
         epoch = self._position[0]
-        if point == "epoch" and self._keeper.wants_epoch(int(epoch)):
+        if point == "epoch" and self._keeper.wants_epoch(int(epoch), now):
             state = self._state("running", history=False)
             if state is not None and state.facts["kind"] == "network":
-                self._keeper.put_epoch(int(epoch), state)
+                self._keeper.put_epoch(int(epoch), state, now)
         if self._keeper.wants_checkpoint(epoch, now, point == "epoch"):
             self._put_checkpoint("running")
 

@@ -180,6 +180,18 @@ def test_weights_beyond_all_bytes_are_said_to_be(keep: Callable[..., Keeper], tm
     assert len(problems) == 1 and "keep_bytes" in problems[0]
 
 
+def test_large_states_of_fast_epochs_are_not_all_kept(keep: Callable[..., Keeper], tmp_path: Path) -> None:
+    for size, kept in ((10, 20), (2 * 2**20, 4)):
+        keeper = keep()
+        for epoch in range(1, 21):
+            now = 0.1 * epoch
+            if keeper.wants_epoch(epoch, now):
+                assert keeper.put_epoch(epoch, state(epoch, size=size // 4), now)
+        assert keeper.flush(30)
+        assert len(kept_epochs(tmp_path / "run")) == kept
+        shutil.rmtree(tmp_path / "run")
+
+
 def test_a_pinned_epoch_stays(keep: Callable[..., Keeper], tmp_path: Path) -> None:
     keeper = keep(keep_epochs=4)
     for epoch in range(1, 60):

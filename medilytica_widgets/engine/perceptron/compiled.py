@@ -25,6 +25,7 @@ from .tables import (
     MU,
     RESULTS,
     STEP,
+    TRAIN_LOSS,
     VAL_HITS,
     VAL_LOSS,
     Copies,
@@ -220,8 +221,10 @@ class CompiledPath:
         generator.set_state(torch.from_numpy(_state_of(words, before)))
         steps_ = len(rates) // epochs
         kept: dict[int, EpochState] = {}
+        # an epoch whose loss is no number ended the call before its state was copied
+        sound = done if np.isfinite(table[done - 1, [TRAIN_LOSS, VAL_LOSS]]).all() else done - 1
         for k, epoch in enumerate(kept_at):
-            if epoch < done:
+            if epoch < sound:
                 step, mu = first_step + (epoch + 1) * steps_, float(table[epoch, AFTER])
                 kept[epoch] = self._kept(copies.values[k], _state_of(copies.words[k], before), step, mu)
         return table[:done, :RESULTS], kept

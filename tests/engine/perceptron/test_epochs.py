@@ -118,8 +118,9 @@ def test_epochs_end_where_a_loss_is_not_finite(case, name):
     training = case(dtype=torch.float32, settings=StepSettings(32))
     path = training.path(name)
     path.state.weights[5] = np.nan
-    table, _ = path.train_epochs(torch.Generator().manual_seed(0), 4, training.rates(28), training.settings)
-    assert len(table) == 1
+    generator = torch.Generator().manual_seed(0)
+    table, kept = path.train_epochs(generator, 4, training.rates(28), training.settings, keep=range(4))
+    assert len(table) == 1 and kept == {}
     assert np.isnan(table[0, 0])
     assert path.state.step == 7
 
