@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import algorithms
+    from . import algorithms, presets, register
+    from .algorithms.step import Step
     from .data import Column, Dataset, Finding, load_dataset
-    from .engine import queue
+    from .engine.queue import queue
     from .experiment import Experiment
     from .headless import is_headless
     from .model import Model, load_model
     from .network import Head, Layer
+    from .parameters import Parameter
     from .records import prune, runs
     from .reopening import open_run
     from .run import Run
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from .widgets.algorithm_browser import AlgorithmBrowser
     from .widgets.data_grid import DataGrid
     from .widgets.decision_boundary import DecisionBoundary
+    from .widgets.head_editor import HeadEditor
     from .widgets.hyperparameter_panel import HyperparameterPanel
     from .widgets.layer_builder import LayerBuilder
     from .widgets.metric_plots import MetricPlots
@@ -44,14 +47,17 @@ _NAMES = {
     "Experiment": "experiment",
     "Finding": "data",
     "Head": "network",
+    "HeadEditor": "widgets.head_editor",
     "HyperparameterPanel": "widgets.hyperparameter_panel",
     "Layer": "network",
     "LayerBuilder": "widgets.layer_builder",
     "MetricPlots": "widgets.metric_plots",
     "Model": "model",
+    "Parameter": "parameters",
     "PerformanceDashboard": "widgets.performance_dashboard",
     "Run": "run",
     "RunControls": "widgets.run_controls",
+    "Step": "algorithms.step",
     "TrainingLog": "widgets.training_log",
     "WeightSheet": "widgets.weight_sheet",
     "Workbench": "widgets.workbench",
@@ -65,7 +71,7 @@ _NAMES = {
     "restore": "store",
     "runs": "records",
 }
-_MODULES = ("algorithms", "errors")
+_MODULES = ("algorithms", "errors", "presets", "register")
 
 __all__ = [
     "AlgorithmBrowser",
@@ -76,14 +82,17 @@ __all__ = [
     "Experiment",
     "Finding",
     "Head",
+    "HeadEditor",
     "HyperparameterPanel",
     "Layer",
     "LayerBuilder",
     "MetricPlots",
     "Model",
+    "Parameter",
     "PerformanceDashboard",
     "Run",
     "RunControls",
+    "Step",
     "TrainingLog",
     "WeightSheet",
     "Workbench",
@@ -94,8 +103,10 @@ __all__ = [
     "load_dataset",
     "load_model",
     "open_run",
+    "presets",
     "prune",
     "queue",
+    "register",
     "restore",
     "runs",
 ]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psygnal import Signal
 
-from . import algorithms, network
-from .errors import ShapeError, UnknownAlgorithmError
+from . import algorithms, network, presets
+from .algorithms._unsupervised import check_target
+from .algorithms.base import ARCHITECTURE
+from .engine.heads import check_learner
+from .errors import ShapeError, StateError, TargetError, UnknownAlgorithmError
 from .network import Analysis, Head, Layer
+from .network.given import stack_of
+from .network_editor import NetworkEditor
 from .spec import ExperimentSpec
+from .spec_holder import SpecHolder, changed_parts
 
 _UNDO_KEPT = 100
 _MERGE_SECONDS = 1.0
-FIELDS = ("algorithm", "hyperparameters", "layers")
+FIELDS = ("algorithm", "hyperparameters", "layers", "heads")
 """What undo and redo travel through."""
 
 
-class SpecEditor(ABC):
+class SpecEditor(NetworkEditor, SpecHolder):
     """Edits one specification, all or nothing, from any thread.
 
     `Experiment` derives from it. What a subclass gives: the widths that a network connects
@@ -30,12 +37,12 @@ class SpecEditor(ABC):
     Attributes
     ----------
     changed : Signal
-        Emits "algorithm", "hyperparameters" or "layers".
+        Emits "algorithm", "hyperparameters", "layers", "heads", or "meta" for what else was assigned or undone.
     """
 
     changed = Signal(str)
 
-    def __init__(self, spec: ExperimentSpec, head: Head) -> None:
+    def __init__(self, spec: ExperimentSpec, head: Head | None) -> None:
         self._lock = threading.RLock()
         self._spec = spec
         self._head = head
@@ -47,11 +54,6 @@ class SpecEditor(ABC):
         self._merged_at = 0.0
 
     # --- what stands ----------------------------------------------------------------------------------
-
-    @property
-    def spec(self) -> ExperimentSpec:
-        """The specification as it stands; immutable."""
-        return self._spec
 
     @property
     def name(self) -> str:
@@ -69,19 +71,27 @@ class SpecEditor(ABC):
         return self._spec.seed
 
     @property
-    def task(self) -> str:
-        """Either "classification" or "regression"."""
-        return self._head.task
+    def target_task(self) -> str | None:
+        """What the target asks for: "classification" or "regression"; None where the table has none."""
+        return self._head.task if self._head is not None else None
 
     @property
-    def head(self) -> Head:
-        """What the network's last features are turned into."""
-        return self._head
+    def task(self) -> str:
+        """What the algorithm does: what the target asks for, or "clustering", "anomaly" or "transform"."""
+        return str(self.algorithm.task_for(self.target_task))
+
+    @property
+    def head(self) -> Head | None:
+        """What the network's last features are turned into; None where the table has no target."""
+        return copy.deepcopy(self._head)
 
     @property
     def layers(self) -> list[Layer]:
-        """The network's stack."""
-        return list(self._spec.layers)
+        """The network's stack: a person's, or what follows from the hyperparameters (see `to_layers`)."""
+        if self.algorithm.network is None:
+            return copy.deepcopy(self._spec.layers)
+        with self._lock:
+            return self._spec.stack(self._widths()[0])
 
     @property
     def algorithm(self) -> algorithms.Algorithm:
@@ -91,7 +101,7 @@ class SpecEditor(ABC):
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """Every hyperparameter's value, by id."""
-        return full_values(self._spec)
+        return copy.deepcopy(full_values(self._spec))
 
     # --- hyperparameters and algorithm --------------------------------------------------------------
 
@@ -114,11 +124,53 @@ class SpecEditor(ABC):
                 return value
             self._replace(
                 "hyperparameters",
-                hyperparameters=departures(algorithm, {**full, name: value}, self.task),
+                hyperparameters=departures(algorithm, {**full, name: value}, self.target_task),
                 merge=f"set {name}",
                 author=author,
             )
         return value
+
+    def set_many(self, values: Mapping[str, Any], author: str | None = None) -> dict[str, Any]:
+        """Set several hyperparameters, all or none, as one step of undo.
+
+        Parameters
+        ----------
+        values : mapping
+            By parameter id; what is left out stays. They are checked together, so that two may change that only fit
+            each other.
+        author : str, optional
+
+        Returns
+        -------
+        dict
+            The values given, as the parameters' own types.
+
+        Raises
+        ------
+        UnknownParameterError, ParameterError
+            Nothing was changed.
+        """
+        with self._lock:
+            algorithm = self.algorithm
+            checked = {name: algorithm.parameters[name].validate(value) for name, value in values.items()}
+            wanted = departures(algorithm, {**self.hyperparameters, **checked}, self.target_task)
+            if wanted != self._spec.hyperparameters:
+                self._replace("hyperparameters", hyperparameters=wanted, author=author)
+        return checked
+
+    def apply_preset(self, name: str, author: str | None = None) -> dict[str, Any]:
+        """Set what a preset of the algorithm says, as one step of undo, and return what it set.
+
+        One of the package ("fast", "accurate", "regularised") decides the hyperparameters that any of them names and
+        leaves the others; one that a person saved (`medilytica_widgets.presets`) decides all of them.
+
+        Raises
+        ------
+        InputError
+            When there is none of that name for the algorithm; it names the nearest. Nothing was changed.
+        """
+        with self._lock:
+            return self.set_many(presets.find(name, self._spec.algorithm, self.task).values, author)
 
     def reset(self, name: str | None = None) -> None:
         """Bring one hyperparameter, or all of them, back to the default."""
@@ -135,13 +187,16 @@ class SpecEditor(ABC):
         ------
         UnknownAlgorithmError
             When there is none of that id, or it cannot do the task.
+        HeadError
+            When it is no network, and there are several heads or one out of the ordinary. What stood before stays.
         """
         with self._lock:
-            chosen = available(algorithm, self.task)
+            chosen = available(algorithm, self.target_task)
             if algorithm == self._spec.algorithm:
                 return
+            check_learner(chosen, self._spec.heads, self._spec.layers)
             self._remembered[self._spec.algorithm] = dict(self._spec.hyperparameters)
-            layers = self.layers or (network.default_layers() if chosen.uses_layers else [])
+            layers = self._spec.layers or (network.default_layers() if chosen.uses_layers else [])
             self._replace(
                 "algorithm", algorithm=algorithm, hyperparameters=self._remembered.get(algorithm, {}), layers=layers
             )
@@ -166,9 +221,14 @@ class SpecEditor(ABC):
         ------
         ShapeError
             When strict; the stack that stood before stays.
+        InputError
+            For anything but layers.
+        StateError
+            Where the algorithm has no layers, or they follow from its hyperparameters.
         """
         with self._lock:
-            stack = list(layers)
+            self._check_own_layers()
+            stack = stack_of(layers)
             if strict:
                 self.check_stack(stack)
             if stack != self.layers:
@@ -204,20 +264,62 @@ class SpecEditor(ABC):
             self._check_index(index)
             stack = self.layers
             layer = stack[index]
-            stack[index] = Layer.model_validate({"kind": layer.kind, "options": {**layer.options, **options}})
+            stack[index] = layer.with_options(**options)
             self.set_layers(stack, strict=strict, merge=f"layer {index} {sorted(options)}")
 
     def analysis(self, layers: Sequence[Layer] | None = None) -> Analysis:
         """Return shapes, parameter counts and the first error of a stack (this one's); never raises."""
         with self._lock:
             n_inputs, n_outputs = self._widths()
-            return network.analyse(list(self.layers if layers is None else layers), n_inputs, self._head, n_outputs)
+            heads, outputs = self._outputs(n_outputs)
+            return network.analyse(list(self.layers if layers is None else layers), n_inputs, heads, outputs)
+
+    def _outputs(self, n_outputs: int) -> tuple[list[Head], list[int]]:
+        """Return the heads that the network is analysed with, and how many outputs each has."""
+        return [self._head or Head("regression")], [n_outputs]
 
     def check_stack(self, layers: Sequence[Layer] | None = None) -> None:
         """Raise `ShapeError` where a stack (this one) cannot be."""
+        if layers is None:
+            self.algorithm.check_features(self._widths()[0])
         found = self.analysis(layers)
         if found.error is not None:
             raise ShapeError(found.error, found.failing if found.failing is not None else -1)
+
+    def to_layers(self) -> list[Layer]:
+        """Turn a network whose layers follow from its hyperparameters into a perceptron of those very layers.
+
+        From then on they are a person's own: they can be added, removed and changed one by one. What the perceptron
+        knows of the hyperparameters stays. It is one step of undo; of a perceptron nothing changes.
+
+        Returns
+        -------
+        list of Layer
+            The stack.
+
+        Raises
+        ------
+        StateError
+            Where the algorithm is no network.
+        """
+        with self._lock:
+            chosen = self.algorithm
+            if not chosen.has_layers:
+                raise StateError(_no_layers(chosen))
+            stack = self.layers
+            if chosen.network is None:
+                return stack
+            editable = algorithms.get("mlp")
+            # each layer has its dropout; of the perceptron's own parameter it would be one for all
+            kept = {
+                name: value
+                for name, value in self.hyperparameters.items()
+                if name in editable.parameters and chosen.parameters[name].group != ARCHITECTURE
+            }
+            self._remembered[chosen.id] = dict(self._spec.hyperparameters)
+            wanted = departures(editable, kept, self.target_task)
+            self._replace(None, algorithm=editable.id, hyperparameters=wanted, layers=stack)
+            return stack
 
     # --- undo and redo ------------------------------------------------------------------------------
 
@@ -251,12 +353,26 @@ class SpecEditor(ABC):
 
     # --- inside -----------------------------------------------------------------------------------------
 
+    def _check_task(self, task: str) -> None:
+        departures(available(self._spec.algorithm, task), self._spec.hyperparameters, task)
+
+    def _check_own_layers(self) -> None:
+        chosen = self.algorithm
+        if chosen.network is not None:
+            raise StateError(
+                f"The layers of {chosen.name} follow from its hyperparameters: change these, or make the "
+                "layers your own with to_layers()."
+            )
+        if not chosen.uses_layers:
+            raise StateError(_no_layers(chosen))
+
     def _check_index(self, index: int) -> None:
+        self._check_own_layers()
         if not 0 <= index < len(self._spec.layers):
             raise ShapeError(f"There is no layer {index}; the stack has {len(self._spec.layers)}.", index)
 
     def _replace(self, part: str | None, merge: str | None = None, author: str | None = None, **fields: Any) -> None:
-        """Put a changed specification in place; ``part`` None tells of every part."""
+        """Put a changed specification in place; ``part`` None tells of all that changed."""
         before = self._spec
         now = time.monotonic()
         # the many steps of one drag, or of one number typed, are one change
@@ -265,9 +381,11 @@ class SpecEditor(ABC):
             del self._undo[:-_UNDO_KEPT]
         self._merge, self._merged_at = merge, now
         self._redo.clear()
-        self._spec = before.model_copy(update=fields)
+        # what a person still holds, and could change in place, stays theirs
+        self._spec = before.model_copy(update=copy.deepcopy(fields))
+        self._head = self._spec.heads[0] if self._spec.heads else None
         self._changed_from(before, author)
-        for name in (part,) if part else FIELDS:
+        for name in (part,) if part else changed_parts(before, self._spec, FIELDS):
             self.changed.emit(name)
 
     def _travel(self, source: list[ExperimentSpec], target: list[ExperimentSpec]) -> None:
@@ -277,11 +395,16 @@ class SpecEditor(ABC):
             before = self._spec
             target.append(before)
             self._spec = source.pop()
+            self._head = self._spec.heads[0] if self._spec.heads else None
             self._merge = None
             self._changed_from(before, None)
-        for part in FIELDS:
-            if getattr(before, part) != getattr(self._spec, part):
-                self.changed.emit(part)
+            after = self._spec
+        for part in changed_parts(before, after, FIELDS):
+            self.changed.emit(part)
+
+
+def _no_layers(chosen: algorithms.Algorithm) -> str:
+    return f"{chosen.name} has no layers. Take a neural network, for example 'deep_mlp'."
 
 
 def full_values(spec: ExperimentSpec) -> dict[str, Any]:
@@ -289,22 +412,30 @@ def full_values(spec: ExperimentSpec) -> dict[str, Any]:
     return algorithms.validate(spec.algorithm, spec.hyperparameters)
 
 
-def departures(algorithm: algorithms.Algorithm, values: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """Return the values, validated for the task, that differ from the algorithm's defaults."""
-    full = algorithms.validate(algorithm.id, values, task)
+def departures(algorithm: algorithms.Algorithm, values: Mapping[str, Any], task: str | None) -> dict[str, Any]:
+    """Return the values, validated for the task that a target asks for, that differ from the algorithm's defaults."""
+    full = algorithms.validate(algorithm.id, values, algorithm.task_for(task))
     defaults = algorithm.parameters.defaults()
     return {name: value for name, value in full.items() if value != defaults[name]}
 
 
-def available(algorithm: str, task: str) -> algorithms.Algorithm:
-    """Return the registry entry.
+def available(algorithm: str, task: str | None) -> algorithms.Algorithm:
+    """Return the registry entry; ``task`` is what the target asks for, None where the table has none.
 
     Raises
     ------
+    TargetError
+        When it looks at the target and there is none.
     UnknownAlgorithmError
         When there is none of that id, or it cannot do the task.
     """
     chosen = algorithms.get(algorithm)
+    if task is None and chosen.task_for(None) is None:
+        raise TargetError(
+            f"{chosen.name} learns a target, and the table has no target. Load it with load_dataset(…, target=…), or "
+            "take an algorithm that needs none, for example 'kmeans'."
+        )
+    check_target(chosen, task)
     if reason := chosen.unavailable(task):
         raise UnknownAlgorithmError(reason)
     return chosen

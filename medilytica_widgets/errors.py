@@ -91,6 +91,26 @@ class ShapeError(InputError):
         self.layer = layer
 
 
+class HeadError(InputError):
+    """A head of a network cannot be: its layer, target, loss or weight is wrong.
+
+    Attributes
+    ----------
+    head : int
+        Index of the head, from 0; -1 where it is none in particular.
+    parameter : str
+        The field that is wrong, for example ``target`` or ``options.delta``.
+    nearest : object
+        The nearest value that is right, or None where there is none to name.
+    """
+
+    def __init__(self, message: str, head: int = -1, parameter: str = "", nearest: Any = None) -> None:
+        super().__init__(message)
+        self.head = head
+        self.parameter = parameter
+        self.nearest = nearest
+
+
 class SpecError(InputError):
     """A specification holds unknown fields or values that do not fit together."""
 
@@ -137,18 +157,21 @@ class MissingExtraError(MedilyticaError, ImportError):
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, or None when none is close."""
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.6)
     return close[0] if close else None
 
 
-def hint(name: str, known: Iterable[str], limit: int = 12) -> str:
-    """Return the closing sentence of an unknown-name message: the nearest name, or what there is."""
-    names = [str(k) for k in known]
+def hint(name: str, known: Iterable[str], limit: int = 12, otherwise: str = "") -> str:
+    """Return the closing sentence of an unknown-name message: the nearest name, or what there is.
+
+    ``otherwise`` is said as well where no name is near. An empty name, which stands for a default, is left out.
+    """
+    names = [str(k) for k in known if str(k)]
     near = nearest_name(name, names)
     if near is not None:
         return f"Did you mean {near!r}?"
     shown = ", ".join(names[:limit])
-    return f"Known: {shown}{', …' if len(names) > limit else ''}."
+    return f"Known: {shown}{', …' if len(names) > limit else ''}. {otherwise}".rstrip()
 
 
 def check_kwargs(owner: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -12,19 +12,30 @@ from typing import Any
 from psygnal import Signal
 
 from . import algorithms, network
+from .algorithms import Step
+from .algorithms.chain import acts_on_columns, check_steps, plan_of
+from .code_styles import Style
 from .data import Dataset, Prepared, prepare, split
 from .editor import FIELDS, SpecEditor, available, departures, full_values
 from .engine import ENDED, Job
-from .errors import InputError, SpecError, TargetError, check_kwargs
+from .engine.heads import are_plain, check_learner, check_names, named_heads, plans_of, stand_ins
+from .errors import InputError, SpecError, check_kwargs
 from .headless import check_injected, check_parameters
 from .launching import begin
 from .metrics import METRICS
 from .network import Head, Layer
+from .network.given import heads_of, stack_of
+from .network.head_checks import Target, check_heads
+from .network_editor import targets_of
 from .options import TrainOptions
 from .run import Run
-from .spec import ExperimentSpec, SplitSpec, load_spec
+from .spec import ExperimentSpec, SplitSpec, check_same_data, load_spec
 
 _ACTIVITY_KEPT = 200
+
+
+class _Kept(tuple[Layer, ...]):
+    """Layers of a specification; they wait there while an algorithm is chosen that has none."""
 
 
 class Experiment(SpecEditor):
@@ -33,7 +44,7 @@ class Experiment(SpecEditor):
     Parameters
     ----------
     data : Dataset
-        The table, from `load_dataset`, with a target.
+        The table, from `load_dataset`; with a target, unless the algorithm needs none.
     algorithm : str
         An id of `medilytica_widgets.algorithms`.
     hyperparameters : mapping, optional
@@ -41,17 +52,21 @@ class Experiment(SpecEditor):
     layers : sequence of Layer, optional
         The network's stack, for algorithms that have one.
     heads : sequence of Head, optional
-        At most one; taken from the target when left out.
+        What the network learns; taken from the target when left out. The first learns the table's own target; the
+        columns of others are no features then.
     seed : int
         Decides split, initial weights and order of rows.
     name, description : str, optional
     validation, test : float
         Shares of the rows held out.
+    preprocessing : sequence of Step or str
+        What stands between the prepared columns and the algorithm, in order, fitted on the training rows only: ids of
+        ``mw.algorithms.list(task="transform")``. Encoders and imputers take the place of the default ones.
 
     Raises
     ------
     TargetError
-        When the data have no target.
+        When the data have no target and the algorithm learns one.
     UnknownAlgorithmError, ParameterError, ShapeError
         For an algorithm, a hyperparameter or a layer that cannot be.
 
@@ -78,41 +93,49 @@ class Experiment(SpecEditor):
         description: str = "",
         validation: float = 0.16,
         test: float = 0.20,
+        preprocessing: Sequence[Step | str] = (),
         **unknown: Any,
     ) -> None:
-        check_kwargs("Experiment", unknown, ("hyperparameters", "layers", "heads", "seed", "name", "description"))
+        known = ("hyperparameters", "layers", "heads", "seed", "name", "description", "preprocessing")
+        check_kwargs("Experiment", unknown, known)
         if not isinstance(data, Dataset):
             raise InputError(f"Experiment takes a Dataset from load_dataset; a {type(data).__name__} came.")
-        if data.target is None or data.task is None:
-            raise TargetError(f"{data.name} has no target. Load it with load_dataset(…, target=…) to have one learned.")
-        self._prepared: tuple[tuple[int, SplitSpec], Prepared] | None = None
+        self._prepared: tuple[Any, Prepared] | None = None
         self._runs: list[Run] = []
         self._activity: list[dict[str, Any]] = []
         self.data = data
-        head = _one_head(heads, data)
-        chosen = available(algorithm, head.task)
+        heads = None if heads is None else heads_of(heads)
+        head = _one_head(heads, data) if data.target is not None or heads else None
+        asked = head.task if head is not None else None
+        chosen = available(algorithm, asked)
         # papermill only warns of a name that the notebook does not know; here the run ends at once
         check_injected(chosen.parameters)
         if validation + test >= 1:
             raise SpecError(f"validation and test take {validation + test:g} of the rows; leave some to train on.")
-        if layers is not None and not all(isinstance(layer, Layer) for layer in layers):
-            raise InputError('layers takes Layer objects, for example [mw.Layer("linear", units=64)].')
-        stack = list(layers) if layers is not None else network.default_layers() if chosen.uses_layers else []
+        given = None if layers is None else stack_of(layers)
+        if given and not chosen.uses_layers and not isinstance(layers, _Kept):
+            why = "no layers" if chosen.network is None else "layers that follow from its hyperparameters"
+            raise SpecError(f"{chosen.name} has {why}: leave layers out, or take algorithm='mlp'.")
+        stack = given if given is not None else network.default_layers() if chosen.uses_layers else []
+        names = chosen.stack(chosen.validate(hyperparameters), len(data.columns), stack)
+        several = _all_heads(heads, head, names, data)
+        check_learner(chosen, several, names)
         spec = load_spec(
             {
                 "name": name or data.name,
                 "description": description,
                 "data": data.spec.model_dump(),
                 "algorithm": algorithm,
-                "hyperparameters": departures(chosen, hyperparameters or {}, head.task),
+                "hyperparameters": departures(chosen, hyperparameters or {}, asked),
                 "layers": [layer.to_json() for layer in stack],
-                "heads": [head.to_json()],
+                "heads": [one.to_json() for one in several],
+                "preprocessing": [step.to_json() for step in check_steps(preprocessing, asked)],
                 "split": {"validation": validation, "test": test},
                 "seed": seed,
             }
         )
-        super().__init__(spec, head)
-        if chosen.uses_layers:
+        super().__init__(spec, several[0] if several else None)
+        if chosen.has_layers:
             self.check_stack()
 
     # --- the specification ----------------------------------------------------------------------------
@@ -137,25 +160,34 @@ class Experiment(SpecEditor):
             data if data is not None else Dataset.from_spec(known.data),
             algorithm=known.algorithm,
             hyperparameters=known.hyperparameters,
-            layers=known.layers,
+            layers=_Kept(known.layers),
             heads=known.heads or None,
             seed=known.seed,
             name=known.name,
             description=known.description,
             validation=known.split.validation,
             test=known.split.test,
+            preprocessing=known.preprocessing,
         )
 
     # --- data and runs ------------------------------------------------------------------------------
 
     def prepared(self) -> Prepared:
-        """Return the split and preprocessed table; made once for a seed and split."""
+        """Return the split and preprocessed table; made once for a seed, a split and the steps of the preprocessing."""
         with self._lock:
-            key = (self._spec.seed, self._spec.split)
+            spec = self._spec
+            steps = list(spec.preprocessing)
+            if acts_on_columns(spec.algorithm):
+                # an encoder or imputer on its own does all of its work here
+                steps.append(Step(spec.algorithm, **spec.hyperparameters))
+            others = named_heads(spec.heads, self.data.target or "")[1:]
+            further = {one.name: (one.target, one.task) for one in others}
+            key = (spec.seed, spec.split, steps, further)
             if self._prepared is None or self._prepared[0] != key:
                 shares: SplitSpec = self._spec.split
                 parts = split(self.data, seed=self._spec.seed, test=shares.test, validation=shares.validation)
-                self._prepared = (key, prepare(self.data, parts))
+                plan = plan_of(steps, self.target_task, len(self.data.classes) or 1, spec.seed)
+                self._prepared = (key, prepare(self.data, parts, further=further, plan=plan))
             return self._prepared[1]
 
     @property
@@ -236,16 +268,17 @@ class Experiment(SpecEditor):
         return begin(self, TrainOptions(**options), wait=wait)
 
     def _job(self) -> Job:
-        algorithm = available(self._spec.algorithm, self.task)
-        if algorithm.uses_layers:
+        algorithm = available(self._spec.algorithm, self.target_task)
+        if algorithm.has_layers:
             self.check_stack()
         return Job(
             algorithm=algorithm,
             values=self.hyperparameters,
-            layers=self.layers,
+            layers=self._spec.layers,
             head=self._head,
             prepared=self.prepared(),
             seed=self._spec.seed,
+            heads=named_heads(self._spec.heads, self.data.target or ""),
         )
 
     def _add(self, run: Run) -> None:
@@ -283,29 +316,38 @@ class Experiment(SpecEditor):
             Names which one is wrong and what is allowed; nothing was changed.
         """
         with self._lock:
-            algorithm = available(str(given.get("algorithm", self._spec.algorithm)), self.task)
+            algorithm = available(str(given.get("algorithm", self._spec.algorithm)), self.target_task)
+            check_learner(algorithm, self._spec.heads, self._spec.layers)
             values = {name: value for name, value in given.items() if name not in ("algorithm", "seed")}
             checked = check_parameters(values, algorithm.parameters, ("algorithm", "seed"))
             seed = given.get("seed", self._spec.seed)
             plain = self._spec.to_json()
             start = self._spec.hyperparameters if algorithm.id == self._spec.algorithm else {}
-            values = departures(algorithm, {**start, **checked}, self.task)
+            values = departures(algorithm, {**start, **checked}, self.target_task)
             plain.update(algorithm=algorithm.id, seed=seed, hyperparameters=values)
             spec = load_spec(plain)
             self._replace(None, **{name: getattr(spec, name) for name in (*FIELDS, "seed")})
 
-    def to_code(self) -> str:
-        """Return a standalone script that does what a run of this specification does.
+    def to_code(self, style: Style = "script") -> str:
+        """Return a standalone program that does what a run of this specification does and prints its test metrics.
 
-        The script needs pandas, scikit-learn and, for networks, torch; it prints its test metrics, one
-        ``name repr(value)`` a line.
+        Parameters
+        ----------
+        style : {"script", "notebook", "sklearn", "torch"}
+            "script": one line after the other. "notebook": the same as the text of an ``.ipynb`` file. "sklearn": one
+            pipeline, of an estimator. "torch": a network with functions that fit it and predict.
+
+        Raises
+        ------
+        InputError
+            For a style that cannot say what the algorithm does; the message names one that can.
         """
-        from .source_code import script
+        from .source_code import program
 
         with self._lock:
-            if self.algorithm.uses_layers:
+            if self.algorithm.has_layers:
                 self.check_stack()
-            return script(self._spec, self.data, self.prepared())
+            return program(self._spec, self.data, self.prepared(), style=style)
 
     def close(self) -> None:
         """Stop every run and free what they hold. Safe to call twice."""
@@ -317,9 +359,25 @@ class Experiment(SpecEditor):
 
     # --- inside -------------------------------------------------------------------------------------
 
+    def targets(self) -> dict[str, Target]:
+        """Return the columns that a head may be asked to learn, by name."""
+        return targets_of(self.data)
+
+    def _checked(self, given: dict[str, Any] | ExperimentSpec) -> ExperimentSpec:
+        known = load_spec(given)
+        check_same_data(known.data, self.data.spec)
+        # whatever an experiment refuses when it is made, it refuses here
+        return Experiment.from_spec(known, self.data).spec
+
     def _widths(self) -> tuple[int, int]:
         prepared = self.prepared()
-        return len(prepared.feature_names), len(prepared.classes) if self.task == "classification" else 1
+        return len(prepared.feature_names), len(prepared.classes) or 1
+
+    def _outputs(self, n_outputs: int) -> tuple[list[Head], list[int]]:
+        heads = named_heads(self._spec.heads, self.data.target or "")
+        if are_plain(heads, self.layers) or not heads:
+            return super()._outputs(n_outputs)
+        return stand_ins(plans_of(heads, self.prepared()))
 
     def _changed_from(self, before: ExperimentSpec, author: str | None) -> None:
         run = self.active
@@ -360,10 +418,26 @@ class Experiment(SpecEditor):
         self.changed.emit("activity")
 
 
+def _all_heads(heads: Sequence[Head] | None, first: Head | None, layers: Sequence[Layer], data: Dataset) -> list[Head]:
+    """Return all heads, each with a name where there are several, checked against layers and table."""
+    if first is None:
+        return []
+    if heads is None or are_plain(heads, layers):
+        return [first]
+    named = named_heads(heads, data.target or "")
+    check_heads(named, layers, targets_of(data), data.target or "")
+    check_names(named)
+    if len(named) == 1:
+        return [first]
+    return [given.model_copy(update={"name": one.name}) for given, one in zip(heads, named, strict=True)]
+
+
 def _one_head(heads: Sequence[Head] | None, data: Dataset) -> Head:
-    if heads is not None and len(heads) != 1:
-        raise SpecError(f"An experiment has one head; {len(heads)} were given.")
+    if heads is not None and not heads:
+        raise SpecError("A network needs at least one head; leave heads out to have it taken from the target.")
     head = heads[0] if heads else Head(str(data.task))
+    if data.target is None:
+        raise SpecError("A head learns a target, and the table has none. Load it with load_dataset(…, target=…).")
     if head.task == "classification" and data.task == "regression":
         raise SpecError(
             f"The head asks for classification, but {data.target!r} holds numbers with many values. "

@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .algorithms.base import ARCHITECTURE
 from .editor import departures
 from .engine import Job, TrainingState, drop_after
 from .engine.branching import branched
 from .engine.lock import FolderLock
+from .errors import ParameterError
 from .headless import is_headless
 from .options import TrainOptions
 from .run import Run
@@ -46,7 +48,7 @@ def begin(
         job = job or exp._job()
         run = Run(
             job,
-            spec or exp._spec,
+            spec or exp.spec,
             exp.data,
             number or len(exp._runs) + 1,
             options,
@@ -92,6 +94,14 @@ def branch(run: Run, state: TrainingState, epoch: int, changes: Mapping[str, Any
     exp, before = run.experiment, run.trainer.job
     table = before.algorithm.parameters
     values = before.algorithm.validate({**before.values, **state.facts["values"], **changes}, exp.task)
+    for name in changes:
+        if table[name].group == ARCHITECTURE and not table[name].live and values[name] != before.values[name]:
+            raise ParameterError(
+                f"{name} shapes the network, and a branch goes on with the weights of {before.values[name]!r}; leave "
+                "it, or start a run of its own with exp.train().",
+                name,
+                before.values[name],
+            )
     live = {name: value for name, value in values.items() if table[name].live}
     begun = branched(state, epoch, values, live, run.telemetry, run.marks)
     spec = run.spec.model_copy(update={"hyperparameters": departures(before.algorithm, values, exp.task)})

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "clustering", "anomaly", "transform"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Metric:
         The name in results, for example ``balanced_accuracy``.
     label : str
         The words for a table or an axis.
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "clustering", "anomaly", "transform"}
+        The first one that has it; see `names`.
     greater_is_better : bool
     help : str
         One sentence: what the number says.
@@ -90,6 +91,73 @@ METRICS: dict[str, Metric] = {
             False,
             "As the mean absolute error, but large errors weigh more; in the target's own units.",
         ),
+        Metric(
+            "silhouette",
+            "silhouette",
+            "clustering",
+            True,
+            "How much closer rows are to their own cluster than to the next one: 1 is far apart, 0 is overlapping.",
+        ),
+        Metric(
+            "davies_bouldin",
+            "Davies-Bouldin",
+            "clustering",
+            False,
+            "How wide clusters are against the distance to the most similar other one, on average; 0 is best.",
+        ),
+        Metric(
+            "calinski_harabasz",
+            "Calinski-Harabasz",
+            "clustering",
+            True,
+            "How far clusters are spread against how wide each is; it compares clusterings of one table only.",
+        ),
+        Metric("part_clustered", "part in a cluster", "clustering", True, "The part of the rows that is in a cluster."),
+        Metric(
+            "adjusted_rand",
+            "adjusted Rand index",
+            "clustering",
+            True,
+            "How well clusters agree with the target's classes on pairs of rows: 1 is the same, 0 is chance.",
+        ),
+        Metric(
+            "normalized_mutual_information",
+            "normalised mutual information",
+            "clustering",
+            True,
+            "How much of the target's classes the clusters tell: 1 is all, 0 is nothing.",
+        ),
+        Metric("part_flagged", "part called unusual", "anomaly", False, "The part of the rows that is called unusual."),
+        Metric(
+            "average_precision",
+            "average precision",
+            "anomaly",
+            True,
+            "The part of the rows with high scores that is of the rarer class, averaged over all places to draw the "
+            "line; by chance it is the part of that class.",
+        ),
+        Metric(
+            "explained_variance",
+            "explained variance",
+            "transform",
+            True,
+            "The part of the table's variance that is still there on the way back to the old columns.",
+        ),
+        Metric(
+            "reconstruction_error",
+            "reconstruction error",
+            "transform",
+            False,
+            "The mean squared difference between the prepared rows and the way back to them.",
+        ),
+        Metric(
+            "trustworthiness",
+            "trustworthiness",
+            "transform",
+            True,
+            "Whether rows that are close in the new columns were close before: 1 is all of them.",
+        ),
+        Metric("new_columns", "new columns", "transform", False, "How many columns a row has afterwards."),
     )
 }
 """Every metric by id, in the order of a table."""
@@ -97,7 +165,8 @@ METRICS: dict[str, Metric] = {
 
 def names(task: str) -> list[str]:
     """Return the ids of a task's metrics, in order."""
-    return [m.id for m in METRICS.values() if m.task == task]
+    own = [m.id for m in METRICS.values() if m.task == task]
+    return ["part_flagged", "roc_auc", "average_precision"] if task == "anomaly" else own
 
 
 def compute(
@@ -201,8 +270,13 @@ _SCORES = {
 def score_lines(task: str, n_classes: int) -> list[str]:
     """Return lines of a standalone script that print every metric of the task, ``name repr(value)`` a line.
 
-    They expect ``y_test``, ``predicted`` and, for classification, ``probabilities`` and ``classes``.
+    They expect ``y_test``, ``predicted`` and, for classification, ``probabilities`` and ``classes``; for what the
+    other tasks need see `medilytica_widgets.measures.lines`. ``n_classes`` is 0 where the target is no class.
     """
+    if task not in ("classification", "regression"):
+        from . import measures
+
+        return measures.lines(task, n_classes)
     wanted = names(task)
     imported = ", ".join(sorted(_SCORES[name][0] for name in wanted))
     lines = [f"from sklearn.metrics import {imported}", "", "scores = {"]

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .algorithms.base import SUPERVISED
 from .data import Dataset, Preprocessor, class_names, target_of
 from .engine import Predictor, restore_predictor, store_predictor
 from .errors import InputError, MedilyticaError, MissingFileError, ModelFileError, TargetError
 from .evaluate import Evaluation, evaluate, predictions
+from .evaluate.heads import answers_in
 from .spec import ExperimentSpec, load_spec
 
 if TYPE_CHECKING:
@@ -43,9 +45,9 @@ class Model:
     spec : ExperimentSpec
         What it was trained by.
     classes : list of str
-        Empty for regression.
+        Of the target; empty for regression and without a target.
     task : str
-        Either "classification" or "regression".
+        What it does: "classification", "regression", "clustering", "anomaly" or "transform".
     about : dict
         Package versions, Python version and the run's name at the time of saving.
     """
@@ -101,6 +103,8 @@ class Model:
         ColumnNotFoundError, TargetError
             When columns or the target are missing.
         """
+        import numpy as np
+
         from .data import load_dataset, split
 
         if isinstance(data, Dataset):
@@ -108,20 +112,26 @@ class Model:
             rows = split(data, seed=self.spec.seed, test=shares.test, validation=shares.validation).test
             table = data
         else:
-            table = load_dataset(data, target=self.spec.data.target)
+            wanted = self.spec.data.target
+            # what leaves the target aside can be evaluated without it
+            given = self.task in SUPERVISED or wanted in [str(name).strip() for name in data.columns]
+            table = load_dataset(data, target=wanted if given else None)
             rows = None
-        y, known = target_of(table, "classification" if self.task == "classification" else "regression")
+        if table.target is None and self.task not in SUPERVISED:
+            positions = np.arange(len(table)) if rows is None else rows
+            X = self._preprocessor.transform(table.frame.iloc[positions])
+            return evaluate(self._predictor, X, np.full(len(X), -1), self.task)
+        y, known = target_of(table, "classification" if self.classes else "regression")
         positions = known.nonzero()[0] if rows is None else rows
-        if self.task == "classification":
+        if self.classes:
             there = class_names(table)
             unknown = [name for name in there if name not in self.classes]
             if unknown:
                 raise TargetError(f"The target holds classes that the model does not know: {unknown[:5]}.")
-            import numpy as np
-
             y = np.asarray([self.classes.index(name) for name in there], dtype=np.int64)[y]
         X = self._preprocessor.transform(table.frame.iloc[positions])
-        return evaluate(self._predictor, X, y[positions], self.task, self.classes)
+        others = {name: values[positions] for name, values in answers_in(table, self._predictor).items()}
+        return evaluate(self._predictor, X, y[positions], self.task, self.classes, others)
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the model to one file, atomically: a reader sees the old file or the new one.
@@ -205,10 +215,12 @@ def load_model(path: str | PathLike[str]) -> Model:
     try:
         facts = dict(header["predictor"])
         spec = load_spec(header["spec"])
+        kind = facts.pop("kind")
+        layers = spec.stack(int(facts["n_features"])) if kind == "network" else ()
         return Model(
             spec,
             Preprocessor.from_parts(transformer, header["preprocessor"]),
-            restore_predictor(facts.pop("kind"), weights, facts, spec.layers, spec.heads[0]),
+            restore_predictor(kind, weights, facts, layers, spec.heads[0] if spec.heads else None),
             [str(name) for name in header["classes"]],
             str(header["task"]),
             header.get("about"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .engine import Predictor, TrainingState
 from .evaluate import Evaluation, evaluate, predictions
+from .evaluate.heads import answers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,8 @@ class RunMoment:
     def evaluate(self) -> Evaluation:
         """Evaluate on the held-out test rows."""
         prepared = self.run.prepared
-        return evaluate(self._predictor, prepared.X_test, prepared.y_test, self.run.task, self.run.classes)
+        task, classes, others = self.run.task, self.run.classes, answers_of(prepared)
+        return evaluate(self._predictor, prepared.X_test, prepared.y_test, task, classes, others)
 
     def model(self) -> Model:
         """Return the model on its own, as `load_model` would."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .engine import Job, Keeping, Trainer, TrainingState
-from .errors import InputError
+from .engine.job_files import check_travels
+from .errors import InputError, SpecError
 
 WORKERS = ("thread", "process")
 
@@ -91,7 +92,13 @@ class TrainOptions:
         """Whether a job trains in a process of its own."""
         if self.worker is None:
             # a fit without stages cannot be stopped from within
-            return self.detach or (job.algorithm.engine == "estimator" and job.algorithm.staged is None)
+            if self.detach or job.algorithm.engine != "estimator" or job.algorithm.staged is not None:
+                return self.detach
+            try:
+                check_travels(job)
+            except SpecError:
+                return False  # such as one that a notebook's cell registered
+            return True
         return self.worker == "process"
 
     def trainer(
@@ -113,10 +120,13 @@ class TrainOptions:
         ------
         InputError
             For a detached run without a folder.
+        SpecError
+            Where another process could not find what the job is made of.
         """
         keeping = self.keeping(folder, facts) if folder is not None else None
         if not self.process(job):
             return Trainer(job, keeping, resume, self.sheet_every, self.priority)
+        check_travels(job)
         if self.detach and folder is None:
             raise InputError("A detached run needs a place for its files; set MEDILYTICA_HOME to a writable folder.")
         from .engine.remote import RemoteTrainer

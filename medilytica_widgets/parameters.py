@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ from .errors import ParameterError, SpecError, UnknownParameterError, hint, near
 
 Kind = Literal["float", "int", "choice", "bool"]
 Scale = Literal["linear", "log"]
+
+OWN_FIRST = "One of your own has to be registered first: run the cell, or import the module, that does so."
+"""The closing sentence of a message about an id that nobody knows."""
 
 
 def _is_bool(value: Any) -> bool:
@@ -59,6 +62,44 @@ def _shown(value: Any, longest: int = 60) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+class Menu(Sequence[str]):
+    """Choices that grow while people register their own: the keys of some tables, read anew at each look.
+
+    Parameters
+    ----------
+    *tables : mapping of str
+        In the order of the menu.
+    """
+
+    def __init__(self, *tables: Mapping[str, Any]) -> None:
+        self._tables = tables
+
+    def now(self) -> tuple[str, ...]:
+        """Return the choices that there are at this moment."""
+        return tuple(name for table in self._tables for name in tuple(table))
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.now()[index]
+
+    def __len__(self) -> int:
+        return len(self.now())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.now()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.now())
+
+    def __eq__(self, other: object) -> bool:
+        return self.now() == (other.now() if isinstance(other, Menu) else other)
+
+    # what may change has no hash of its contents
+    __hash__ = object.__hash__
+
+    def __deepcopy__(self, memory: dict[int, Any]) -> Menu:
+        return self
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One hyperparameter.
@@ -77,8 +118,8 @@ class Parameter:
         and keeps 0 as a stop of its own.
     smallest : float
         The smallest non-zero value of a log slider whose ``low`` is 0.
-    choices : tuple of str
-        The allowed values of a choice.
+    choices : sequence of str
+        The allowed values of a choice: a tuple, or a `Menu` of those to which people may add their own.
     unit : str
         For display, for example "epochs".
     help : str
@@ -105,7 +146,7 @@ class Parameter:
     high: float | None = None
     scale: Scale = "linear"
     smallest: float = 1e-6
-    choices: tuple[str, ...] = ()
+    choices: Sequence[str] = ()
     unit: str = ""
     help: str = ""
     label: str = ""
@@ -150,6 +191,8 @@ class Parameter:
                 return str(value)
             near = nearest_name(value, self.choices) if isinstance(value, str) else None
             question = f" Did you mean {near!r}?" if near is not None else ""
+            if near is None and isinstance(self.choices, Menu):
+                question = f" {OWN_FIRST}"
             raise self._refusal(value, self.default if near is None else near, question)
         return self._number(value)
 

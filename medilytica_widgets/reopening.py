@@ -110,7 +110,7 @@ def _opened(
     options = TrainOptions.restored(about.get("options") or {}, {"author": record.author, "tags": record.tags})
     run = Run(
         job,
-        exp._spec,
+        exp.spec,
         exp.data,
         record.number,
         options,

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from ._either import either
+from .code_styles import Style
 from .data import Dataset, Preprocessor
 from .engine import ENDED, Job, Trainer, TrainingState, kept_epochs, read_epoch
 from .engine.lock import FolderLock
 from .errors import InputError, StateError
 from .evaluate import Evaluation, evaluate
+from .evaluate.heads import answers_of
 from .moment import RunMoment
 from .options import TrainOptions
 from .records import Recorder
@@ -77,7 +79,7 @@ class Run(RunView):
         self.data = data
         self.algorithm = job.algorithm.id
         self.classes = list(job.prepared.classes)
-        self.task = job.prepared.task
+        self.task = job.task
         self.preprocessor: Preprocessor = job.prepared.preprocessor
         self._job = job
         self._evaluating = threading.Lock()
@@ -249,7 +251,8 @@ class Run(RunView):
             predictor = self.predictor()
             if self._evaluation is None or self._evaluation[0] != predictor.version:
                 prepared = self._job.prepared
-                found = evaluate(predictor, prepared.X_test, prepared.y_test, self.task, self.classes)
+                others = answers_of(prepared)
+                found = evaluate(predictor, prepared.X_test, prepared.y_test, self.task, self.classes, others)
                 self._evaluation = (predictor.version, found)
                 if self._recorder is not None and not self.is_active:
                     self._recorder.metrics(dict(found.metrics))
@@ -363,8 +366,10 @@ class Run(RunView):
         self.trainer.flush(5.0)
         return read_epoch(self.folder, int(epoch))
 
-    def to_code(self) -> str:
-        """Return a standalone script for this run: its specification and its mid-run changes at the same steps.
+    def to_code(self, style: Style = "script") -> str:
+        """Return a standalone program for this run: its specification and its mid-run changes at the same steps.
+
+        ``style`` is as of `Experiment.to_code`.
 
         Raises
         ------
@@ -372,7 +377,7 @@ class Run(RunView):
             For a branch that changed what cannot change while a run trains: no script begins one way and goes on
             another.
         """
-        from .source_code import script
+        from .source_code import program
 
         if self.remade:
             raise StateError(
@@ -380,7 +385,7 @@ class Run(RunView):
                 "replay. Train it from the start, or print the code of the experiment."
             )
 
-        return script(self.spec, self.data, self._job.prepared, values=self._job.values, marks=self.marks)
+        return program(self.spec, self.data, self._job.prepared, self._job.values, self.marks, style)
 
     def __repr__(self) -> str:
         return f"<Run {self.number} of {self.spec.name!r}: {self.algorithm}, {self.status}>"

@@ -1,7 +1,7 @@
-"""The standalone script that an experiment stands for.
+"""The standalone program that an experiment or a run stands for, in one of four styles.
 
 Each room writes its own fragment: imports first, one a line, then a blank line, then the code. This
-module only puts them in order.
+module chooses the fragments of a style and puts them in order; `code_styles` lays them out.
 """
 
 from __future__ import annotations
@@ -10,21 +10,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import algorithms
+from .algorithms import Algorithm
+from .code_styles import Section, as_notebook, as_script, check_style, pipelined
 from .data import Dataset, Prepared
-from .data.source_code import load_lines, prepare_lines
+from .data.plan import link_sources
+from .data.source_code import pipeline_lines, prepare_lines
 from .engine import Mark
+from .engine.heads import HeadPlan, are_plain, named_heads, plans_of
+from .errors import InputError
+from .further_code import further_lines, further_scores, loading_lines, with_roles
 from .metrics import score_lines
+from .network import Layer
 from .spec import ExperimentSpec
 
 
-def script(
+def program(
     spec: ExperimentSpec,
     data: Dataset,
     prepared: Prepared,
     values: Mapping[str, Any] | None = None,
     marks: Sequence[Mark] = (),
+    style: str = "script",
 ) -> str:
-    """Return the script.
+    """Return the program, formatted.
 
     Parameters
     ----------
@@ -36,54 +44,150 @@ def script(
     values : mapping, optional
         Hyperparameters that the run started with, instead of the specification's.
     marks : sequence of Mark
-        The run's mid-run changes; the script makes them at the same steps.
+        The run's mid-run changes; the program makes them at the same steps.
+    style : {"script", "notebook", "sklearn", "torch"}
+        "script" is one line after the other; "notebook" the same as the text of an ``.ipynb`` file; "sklearn" one
+        `sklearn.pipeline.Pipeline`, for estimators; "torch" a network with functions that train it and predict.
+
+    Raises
+    ------
+    InputError
+        For an unknown style, or one that the algorithm cannot be told in.
     """
+    check_style(style)
     algorithm = algorithms.get(spec.algorithm)
+    _refuse(algorithm, style)
     full = algorithm.validate(spec.hyperparameters if values is None else values)
-    fragments = [
-        load_lines(spec.data, data),
-        prepare_lines(data, prepared.split, prepared.task),
+    task = str(algorithm.task_for(prepared.task))
+    widths = prepared.preprocessor.widths
+    layers = algorithm.stack(full, len(prepared.feature_names), spec.layers)
+    heads = _heads(spec, prepared, full, style, layers) if algorithm.engine == "torch" else []
+    learning = Section.of(
+        "training",
+        algorithm.name,
         algorithm.code(
             full,
-            prepared.task,
+            task,
             spec.seed,
             n_features=len(prepared.feature_names),
-            n_classes=len(prepared.classes) if prepared.task == "classification" else 1,
-            layers=spec.layers,
+            n_classes=len(prepared.classes) or 1,
+            layers=layers,
             changes=[(mark.step, mark.name, mark.after) for mark in marks],
+            style=style,
+            head=heads[0] if len(heads) == 1 and not heads[0].uncertain else None,
+            heads=heads if len(heads) > 1 or any(plan.uncertain for plan in heads) else (),
         ),
-        score_lines(prepared.task, len(prepared.classes)),
+    )
+    preparing = "Split and preprocessing"
+    if style == "sklearn":
+        lines = pipeline_lines(data, prepared.split, prepared.task, prepared.plan)
+        preparation = Section.of("preprocessing", preparing, lines)
+        learning = _pipeline(learning, link_sources(prepared.plan, widths[: len(prepared.plan.links)]))
+    else:
+        kept = with_roles(data, "set_aside", heads[1:])
+        lines = prepare_lines(kept, prepared.split, prepared.task, prepared.plan, widths)
+        lines += further_lines(data, heads[1:])
+        preparation = Section.of("preprocessing", preparing, lines)
+    sections = [
+        Section.of("table", "The table", loading_lines(spec.data, data, heads[1:])),
+        preparation,
+        learning,
+        _scores(task, len(prepared.classes), heads[1:]),
     ]
-    titles = ("The table", "Split and preprocessing", algorithm.name, "Held-out test rows")
-    imports: list[str] = []
-    bodies: list[list[str]] = []
-    for fragment in fragments:
-        head, body = _parts(fragment)
-        imports += [line for line in head if line not in imports]
-        bodies.append(body)
-    lines = [_docstring(spec, algorithm.name), "", *sorted(imports, key=_import_order)]
-    for title, body in zip(titles, bodies, strict=True):
-        lines += ["", f"# --- {title}", *body]
-    return "\n".join(lines).rstrip() + "\n"
+    about = f"{algorithm.name.lower()}, seed {spec.seed}. Needs no package but the ones imported below."
+    if style == "notebook":
+        return as_notebook(spec.name, about[0].upper() + about[1:], sections)
+    return as_script(f"{spec.name}: {about}", sections)
 
 
-def _docstring(spec: ExperimentSpec, algorithm: str) -> str:
-    # a name is a person's text: it must not end the docstring or escape a character in it
-    name = " ".join(spec.name.split()).replace("\\", "/").replace('"', "'")
-    return f'"""{name}: {algorithm.lower()}, seed {spec.seed}. Needs no package but the ones imported below."""'
+_DOUBLE = {
+    "classification": [
+        "if probabilities.dtype != np.float64:",
+        "    probabilities = probabilities.astype(np.float64)",
+        "    probabilities /= probabilities.sum(axis=1, keepdims=True)",
+    ],
+    "regression": ["y_test, predicted = y_test.astype(np.float64), predicted.astype(np.float64)"],
+}
+"""Some estimators answer in float32: a metric would be calculated in it, and probabilities do not quite add up.
+
+Others stay as they are: rows that a forest finds equally likely would else be put in an order by rounding.
+"""
 
 
-def _parts(fragment: Sequence[str]) -> tuple[list[str], list[str]]:
-    split = 0
-    while split < len(fragment) and fragment[split].startswith(("import ", "from ")):
-        split += 1
-    body = list(fragment[split:])
-    while body and not body[0].strip():
-        body.pop(0)
-    return list(fragment[:split]), body
+def _scores(task: str, n_classes: int, further: Sequence[HeadPlan] = ()) -> Section:
+    found = Section.of("scores", "Held-out test rows", score_lines(task, n_classes))
+    lines, imports = [*_DOUBLE.get(task, ()), *found.lines], list(found.imports)
+    for plan in further:
+        one = Section.of("scores", "", further_scores(plan))
+        lines += ["", *one.lines]
+        imports += [line for line in one.imports if line not in imports]
+    return Section(found.id, found.title, lines, imports)
 
 
-def _import_order(line: str) -> tuple[bool, str, str]:
-    module = line.split()[1]
-    standard = module.split(".")[0] in {"copy", "io", "json", "math", "pathlib", "re", "sys", "warnings"}
-    return (not standard, module.lower(), line)
+def _heads(
+    spec: ExperimentSpec, prepared: Prepared, values: Mapping[str, Any], style: str, layers: Sequence[Layer]
+) -> list[HeadPlan]:
+    """Return what the heads of a network need; nothing for a plain one.
+
+    Raises
+    ------
+    InputError
+        For what no program can say of heads.
+    """
+    heads = named_heads(spec.heads, spec.data.target or "")
+    if not heads or are_plain(heads, layers):
+        return []
+    plans = plans_of(heads, prepared)
+    several = len(plans) > 1 or plans[0].uncertain
+    if values.get("accumulation", 1) > 1 and (several or values.get("class_weight") == "balanced"):
+        raise InputError(
+            "A program adds up no batches of several heads, or of a head with its own loss and weighted classes: set "
+            "accumulation to 1."
+        )
+    if several and style == "torch":
+        raise InputError('A program with several heads, or a learned weight, comes in style="script" or "notebook".')
+    return plans
+
+
+def _refuse(algorithm: Algorithm, style: str) -> None:
+    if style == "sklearn" and algorithm.engine == "torch":
+        raise InputError(
+            f"{algorithm.name} is a network of torch, which is no step of a scikit-learn pipeline. "
+            'Take style="torch", or "script" or "notebook".'
+        )
+    if style == "torch" and algorithm.engine != "torch":
+        raise InputError(
+            f"{algorithm.name} is an estimator here, and this style is for networks that learn a target. "
+            'Take style="sklearn", or "script" or "notebook".'
+        )
+
+
+_PIPELINE = ("from sklearn.pipeline import Pipeline", "from sklearn.preprocessing import FunctionTransformer")
+_PREPARING = [
+    "X_train = preprocess.fit_transform(frame.iloc[train], y_train)",
+    "X_validation = preprocess.transform(frame.iloc[validation])",
+    "X_test = preprocess.transform(frame.iloc[test])",
+]
+
+
+def _pipeline(learning: Section, links: Sequence[tuple[str, str, list[str]]] = ()) -> Section:
+    """Return an estimator's section as one pipeline with its preparation.
+
+    Where the estimator does more with its matrices than to fit one and to predict another, only the preparation is
+    a pipeline.
+    """
+    steps = [f'("{name}", {source})' for name, source, _ in links]
+    # a step may give float64; the run's matrix is float32
+    steps += ['("float32", FunctionTransformer(np.float32))'] if links else []
+    whole = pipelined(learning.lines, steps)
+    if whole is None:
+        parts = ['("columns", columns)', '("clip", FunctionTransformer(clipped))', *steps]
+        whole = ["preprocess = Pipeline([", *(f"    {part}," for part in parts), "])", *_PREPARING, *learning.lines]
+        if any("y_validation" in line for line in learning.lines):
+            whole.insert(0, "y_validation = y.iloc[validation].to_numpy(y_train.dtype)")
+    return Section(
+        learning.id,
+        learning.title,
+        whole,
+        (*learning.imports, *(line for _, _, own in links for line in own), *_PIPELINE),
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from . import algorithms
+from .algorithms import Step
 from .data import DataSpec
 from .errors import SpecError, hint
 from .network import Head, Layer
+from .spec_migrations import SPEC_VERSION, migrated
 
-SPEC_VERSION = 1
+__all__ = ["SPEC_VERSION", "ExperimentSpec", "SplitSpec", "check_same_data", "load_spec"]
 
 
 class SplitSpec(BaseModel):
@@ -25,7 +29,8 @@ class SplitSpec(BaseModel):
 class ExperimentSpec(BaseModel):
     """Everything a person chose. A round trip through JSON loses nothing.
 
-    ``hyperparameters`` holds only what differs from the algorithm's defaults.
+    ``hyperparameters`` holds only what differs from the algorithm's defaults; ``preprocessing`` holds the steps
+    between the prepared columns and the algorithm, in their order.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +39,7 @@ class ExperimentSpec(BaseModel):
     name: str = ""
     description: str = ""
     data: DataSpec
+    preprocessing: list[Step] = Field(default_factory=list)
     algorithm: str = "mlp"
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
     layers: list[Layer] = Field(default_factory=list)
@@ -45,29 +51,62 @@ class ExperimentSpec(BaseModel):
         """Return plain data that `load_spec` reads back."""
         return self.model_dump(mode="json")
 
+    def stack(self, n_features: int) -> list[Layer]:
+        """Return the layers that train on so many columns: ``layers``, or those that follow from the hyperparameters.
+
+        Raises
+        ------
+        UnknownAlgorithmError, ParameterError
+            Where these cannot be.
+        """
+        chosen = algorithms.get(self.algorithm)
+        return list(chosen.stack(chosen.validate(self.hyperparameters), n_features, self.layers))
+
 
 def load_spec(plain: dict[str, Any] | ExperimentSpec) -> ExperimentSpec:
-    """Return the specification that plain data states.
+    """Return the specification that plain data state, of this version or an older one.
 
     Raises
     ------
     SpecError
-        For unknown or missing fields and values of the wrong type, each by its name.
+        For a newer version, unknown or missing fields and values of the wrong type, each by its name.
     """
     if isinstance(plain, ExperimentSpec):
         return plain
     if not isinstance(plain, dict):
         raise SpecError(f"A specification is a dictionary; a {type(plain).__name__} came.")
-    version = plain.get("version", SPEC_VERSION)
-    if version != SPEC_VERSION:
-        raise SpecError(
-            f"The specification is of version {version!r}; this package reads version {SPEC_VERSION}. "
-            "Update medilytica-widgets to the release that wrote it."
-        )
+    now = migrated(plain)
     try:
-        return ExperimentSpec.model_validate(plain)
+        return ExperimentSpec.model_validate(now)
     except ValidationError as error:
         raise SpecError(_sentence(error)) from None
+
+
+def check_same_data(given: DataSpec, own: DataSpec) -> None:
+    """Make sure that a specification is of the table that an experiment has.
+
+    The same content may lie in another place or have another name for display.
+
+    Raises
+    ------
+    SpecError
+        Names the fields that differ.
+    """
+    free = {"name"}
+    if not (given.fingerprint and own.fingerprint):
+        free.add("fingerprint")
+    elif given.fingerprint == own.fingerprint:
+        free.add("source")
+    differ = [name for name in DataSpec.model_fields if name not in free and getattr(given, name) != getattr(own, name)]
+    if not differ:
+        return
+    name, more = differ[0], f" ({len(differ) - 1} more fields differ)" if len(differ) > 1 else ""
+    said = f"data.{name} is {getattr(given, name)!r} there and {getattr(own, name)!r} here{more}"
+    if name == "fingerprint":
+        said = "its content was another one when it was written"
+    raise SpecError(
+        f"The specification is of another table: {said}. Experiment.from_spec(…) makes an experiment of it."
+    )
 
 
 def _sentence(error: ValidationError) -> str:
@@ -75,9 +114,24 @@ def _sentence(error: ValidationError) -> str:
     for problem in error.errors():
         where = ".".join(str(p) for p in problem["loc"]) or "the specification"
         if problem["type"] == "extra_forbidden":
-            parts.append(f"there is no field {where!r}. {hint(where, ExperimentSpec.model_fields)}")
+            near = hint(str(problem["loc"][-1]), _fields(problem["loc"][:-1]))
+            parts.append(f"there is no field {where!r}. {near}")
         elif problem["type"] == "missing":
             parts.append(f"the field {where!r} is missing")
         else:
             parts.append(f"{where}: {problem['msg']}")
     return "The specification cannot be read: " + "; ".join(parts)
+
+
+def _fields(place: Sequence[int | str]) -> list[str]:
+    """Return the names of the fields that there are at a place, ``("layers", 0)``."""
+    model: type[BaseModel] = ExperimentSpec
+    for part in place:
+        if isinstance(part, int):
+            continue
+        kind = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = next((k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        if inner is None:
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -49,6 +49,9 @@ def test_rows_come_as_a_mapping_too_and_anything_else_is_refused(run: mw.Run) ->
         run.predict([[1, 2, 3]])
     with pytest.raises(errors.InputError, match="DataFrame"):
         run.predict(3)
+    with pytest.raises(errors.InputError, match="predict takes new rows as a DataFrame.*This is 'x'") as caught:
+        run.predict("x")
+    assert "constructor" not in caught.value.message
 
 
 def test_damage_anywhere_in_a_model_is_damage(run: mw.Run, tmp_path: Path) -> None:

@@ -8,39 +8,6 @@ from typing import Any
 from .base import Algorithm, CodeRequest
 from .calls import Call
 
-
-def estimator_lines(module: str, class_name: str, arguments: Mapping[str, Any], task: str, balance: bool) -> list[str]:
-    """Return imports, the estimator with its arguments, one fit, and the prediction of X_test.
-
-    Parameters
-    ----------
-    module, class_name : str
-        Where the estimator is imported from.
-    arguments : mapping
-        Its constructor's arguments.
-    task : {"classification", "regression"}
-    balance : bool
-        Whether the fit weights rows so that every class counts the same.
-    """
-    lines = [f"from {module} import {class_name}"]
-    if balance:
-        lines.append("from sklearn.utils.class_weight import compute_sample_weight")
-    lines += ["", f"model = {class_name}("]
-    lines += [f"    {name}={value!r}," for name, value in arguments.items()]
-    lines.append(")")
-    if balance:
-        lines += [
-            "# every class weighs the same, however many rows it has",
-            'model.fit(X_train, y_train, sample_weight=compute_sample_weight("balanced", y_train))',
-        ]
-    else:
-        lines.append("model.fit(X_train, y_train)")
-    lines.append("predicted = model.predict(X_test)")
-    if task == "classification":
-        lines.append("probabilities = model.predict_proba(X_test)")
-    return lines
-
-
 Recipe = Callable[[Mapping[str, Any], str, int, int, int], Call]
 """``(values, task, n_features, n_classes, seed) -> Call``: the estimator that hyperparameters stand for."""
 
@@ -51,13 +18,17 @@ def estimator_entry(*, recipe: Recipe, **about: Any) -> Algorithm:
     Parameters
     ----------
     recipe : callable
-        See `Recipe`; of several tasks it looks at ``task``.
+        See `Recipe`; of several tasks it looks at ``task``. Of an entry that grows in stages the estimator built has
+        ``warm_start=True``, see `Staged`.
     **about
         The other fields of `medilytica_widgets.algorithms.Algorithm`.
     """
+    grows = about.get("staged") not in (None, "callback")
 
     def build(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Any:
-        return recipe(values, task, n_features, n_classes, seed).build()
+        estimator = recipe(values, task, n_features, n_classes, seed).build()
+        # the engine grows it stage by stage; the script fits once and needs none of this
+        return estimator.set_params(warm_start=True) if grows else estimator
 
     def code(request: CodeRequest) -> list[str]:
         call = recipe(request.values, request.task, request.n_features, request.n_classes, request.seed)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from ..network import Head, source_lines
+from ..network import Head, batch_normed, source_lines
+from ..registered import hoisted, printed
+from . import _perceptron_head as _head
+from . import _perceptron_heads as _heads
+from ._dropouts import dropped_parts
+from ._perceptron_text import AUTOCAST, L1, L2, LEFT_OVER, PATIENCE, PLATEAU, indent
 from .base import CodeRequest
+from .own import optimizer_call, own_optimizer
 from .schedules import schedule_source
 
+_BACK = " * y_std + y_mean"
 _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop", "nadam": "NAdam"}
 
 
@@ -21,26 +27,81 @@ def perceptron_lines(request: CodeRequest) -> list[str]:
     """
     request = replace(request, changes=[change for change in request.changes if _acts(request, change[1])])
     outputs = request.n_classes if request.task == "classification" else 1
-    # the import line and the blank line are replaced by the script's own
-    network = source_lines(request.layers, request.n_features, Head(request.task), outputs)[2:]
-    body = [
-        f"torch.manual_seed({request.seed})  # the initial weights, then dropout",
-        *network,
+    head = Head(request.task)
+    if request.head is not None:
+        (head,), (outputs,) = _heads.stand_ins([request.head])
+    heads, widths = _heads.stand_ins(request.heads) if request.heads else ([head], [outputs])
+    source = source_lines(request.layers, request.n_features, heads, widths)
+    # its imports are replaced by the script's own
+    network = [*source[source.index("") + 1 :], *_heads.variance_lines(request)]
+    body = [f"torch.manual_seed({request.seed})  # the initial weights, then dropout", *network]
+    body += _functions(request) if request.style == "torch" else _in_a_row(request)
+    own = own_optimizer(request.values["optimizer"])
+    body = [*printed(own), "", "", *body] if own is not None else body
+    # what people registered brings imports of its own
+    brought, body = hoisted(body) if any(line.startswith(("import ", "from ")) for line in body) else ([], body)
+    text = "\n".join(body)
+    imports = [f"import {module}" for module in ("copy", "math") if f"{module}." in text]
+    imports += ["import torch", "from torch import nn"]
+    imports += ["from torch.nn import functional"] if "functional." in text.replace("nn.functional.", "") else []
+    imports = [*(["import numpy as np"] if "np." in text else []), *imports]
+    return [*imports, *(line for line in brought if line not in imports), "", *body]
+
+
+def _in_a_row(request: CodeRequest) -> list[str]:
+    training = [*_optimizer_lines(request), "", *_loop(request)]
+    if _heads.uncertain(request) and _used(request, "weight_decay"):
+        training = _heads.without_decay(training)
+    return [
         *_layer_dropout(request),
         "",
         *_settings(request),
         "",
         *_tensors(request),
         *_loss_lines(request),
-        *_optimizer_lines(request),
-        "",
-        *_loop(request),
+        *training,
         "",
         *_prediction(request),
     ]
-    text = "\n".join(body)
-    imports = [f"import {module}" for module in ("copy", "math") if f"{module}." in text]
-    return [*imports, "import torch", "from torch import nn", "", *body]
+
+
+def _functions(request: CodeRequest) -> list[str]:
+    """Return the same as `_in_a_row`, training and prediction as functions that take tensors."""
+    names = ["inputs", "targets", *(["validation_inputs", "validation_targets"] if _validates(request) else [])]
+    taken = ", ".join(f"{name}: torch.Tensor" for name in names)
+    classes = request.task == "classification"
+    known = (
+        "the probability of each class, rows × classes" if classes else "what the network answers, before scaling back"
+    )
+    answer = "predict(model, torch.as_tensor(X_test, dtype=torch.float32)).numpy()"
+    last = (
+        [f"probabilities = {answer}", "predicted = probabilities.argmax(axis=1)"]
+        if classes
+        else [f"predicted = {answer}{_BACK if _head.scaled(request) else ''}"]
+    )
+    return [
+        "",
+        "",
+        f"def fit(model: nn.Module, {taken}) -> None:",
+        '    """Fit the weights to rows of features and their targets, in place."""',
+        *indent([*_layer_dropout(request), *_settings(request), *_loss_lines(request), *_optimizer_lines(request)]),
+        "",
+        *indent(_loop(request)),
+        "",
+        "",
+        "@torch.no_grad()",
+        "def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:",
+        f'    """Return {known}."""',
+        "    model.eval()",
+        "    outputs = model(inputs).double()",
+        f"    return {_head.answer(request)}",
+        "",
+        "",
+        *_tensors(request),
+        f"fit(model, {', '.join(names)})",
+        "",
+        *last,
+    ]
 
 
 _SWITCHED = ("weight_decay", "l1", "l2", "clip_value", "clip_norm", "patience")
@@ -49,7 +110,7 @@ _SWITCHED = ("weight_decay", "l1", "l2", "clip_value", "clip_norm", "patience")
 def _acts(request: CodeRequest, name: str) -> bool:
     """Say whether changes of a parameter have an effect: not where it was off and stayed off."""
     if name == "dropout":
-        return any(layer.kind == "dropout" for layer in request.layers)
+        return bool(dropped_parts(request.layers))
     return name not in _SWITCHED or _used(request, name)
 
 
@@ -81,12 +142,13 @@ def _settings(request: CodeRequest) -> list[str]:
 
 
 def _layer_dropout(request: CodeRequest) -> list[str]:
-    if not any(layer.kind == "dropout" for layer in request.layers):
+    if not dropped_parts(request.layers):
         return []
     lines = []
     if any(name == "dropout" and value is None for _, name, value in request.changes):
-        lines.append("own_dropout = [module.p for module in model if isinstance(module, nn.Dropout)]")
-    if request.values["dropout"] is not None:
+        lines.append("own_dropout = [module.p for module in model.modules() if isinstance(module, nn.Dropout)]")
+    # the layers of some algorithms have that value already
+    if request.values["dropout"] is not None and dropped_parts(request.layers) != {request.values["dropout"]}:
         lines += _set_dropout(request.values["dropout"])
     return lines
 
@@ -94,11 +156,11 @@ def _layer_dropout(request: CodeRequest) -> list[str]:
 def _set_dropout(value: float | None) -> list[str]:
     if value is None:
         return [
-            "for module, p in zip([m for m in model if isinstance(m, nn.Dropout)], own_dropout):",
+            "for module, p in zip([m for m in model.modules() if isinstance(m, nn.Dropout)], own_dropout):",
             "    module.p = p",
         ]
     return [
-        "for module in model:",
+        "for module in model.modules():",
         "    if isinstance(module, nn.Dropout):",
         f"        module.p = {value!r}  # for all dropout layers",
     ]
@@ -110,20 +172,27 @@ def _validates(request: CodeRequest) -> bool:
 
 def _tensors(request: CodeRequest) -> list[str]:
     lines = ["inputs = torch.as_tensor(X_train, dtype=torch.float32)"]
+    if request.heads:
+        lines += [*_heads.scale_lines(request), *_heads.target_lines(request, "targets", "train")]
+        if _validates(request):
+            lines.append("validation_inputs = torch.as_tensor(X_validation, dtype=torch.float32)")
+            lines += _heads.target_lines(request, "validation_targets", "validation")
+        return lines
     if request.task == "classification":
         lines.append("targets = torch.tensor(y_train, dtype=torch.int64)")
     else:
-        lines += [
-            "# the network learns the target at mean 0 and spread 1",
-            'y_mean, y_std = y_train.mean(dtype="float64"), y_train.std(dtype="float64") or 1.0',
-            "targets = torch.as_tensor((y_train - y_mean) / y_std, dtype=torch.float32)[:, None]",
-        ]
+        if _head.scaled(request):
+            lines += [
+                "# the network learns the target at mean 0 and spread 1",
+                'y_mean, y_std = y_train.mean(dtype="float64"), y_train.std(dtype="float64") or 1.0',
+            ]
+        lines.append(f"targets = {_head.target(request, 'y_train')}")
     if _validates(request):
         lines.append("validation_inputs = torch.as_tensor(X_validation, dtype=torch.float32)")
         lines.append(
             "validation_targets = torch.tensor(y_validation, dtype=torch.int64)"
             if request.task == "classification"
-            else "validation_targets = torch.as_tensor((y_validation - y_mean) / y_std, dtype=torch.float32)[:, None]"
+            else f"validation_targets = {_head.target(request, 'y_validation')}"
         )
     return lines
 
@@ -134,8 +203,10 @@ def _balances(request: CodeRequest) -> bool:
 
 def _loss_lines(request: CodeRequest) -> list[str]:
     """Return what `balanced_weights` calculates, and the loss."""
+    if request.heads:
+        return _heads.loss_lines(request)
     if request.task == "regression":
-        return ["loss_function = nn.MSELoss()"]
+        return _head.loss_lines(request) if _head.own_loss(request) else ["loss_function = nn.MSELoss()"]
     lines: list[str] = []
     arguments = []
     if _balances(request):
@@ -148,6 +219,8 @@ def _loss_lines(request: CodeRequest) -> list[str]:
         if request.values["accumulation"] > 1:
             lines.append("row_weights = class_weights[targets]")
         arguments.append("weight=class_weights")
+    if _head.own_loss(request):
+        return [*lines, *_head.loss_lines(request)]
     if request.values["label_smoothing"]:
         arguments.append(f"label_smoothing={request.values['label_smoothing']!r}")
     return [*lines, f"loss_function = nn.CrossEntropyLoss({', '.join(arguments)})"]
@@ -165,7 +238,13 @@ def _optimizer_lines(request: CodeRequest) -> list[str]:
     elif values["optimizer"] == "adamw":
         # torch's AdamW decays by 0.01 unless told otherwise
         arguments.append("weight_decay=0.0")
-    start = f"optimizer = torch.optim.{_OPTIMIZERS[values['optimizer']]}("
+    own = own_optimizer(values["optimizer"])
+    if own is not None:
+        name, further = optimizer_call(own, values, _used(request, "weight_decay"))
+        arguments = [*arguments[:2], *further]
+    else:
+        name = f"torch.optim.{_OPTIMIZERS[values['optimizer']]}"
+    start = f"optimizer = {name}("
     lines = [f"{start}{', '.join(arguments)})"]
     if len(lines[0]) > 100:
         lines = [start, f"    {', '.join(arguments)}", ")"]
@@ -207,13 +286,13 @@ def _loop(request: CodeRequest) -> list[str]:
     body.append("optimizer.step()")
     if request.changes:
         body.append("step += 1")
-    lines += _indent(body, 2)
+    lines += indent(body, 2)
     if _validates(request):
-        lines += _indent(_validation_lines(request))
+        lines += indent(_validation_lines(request))
     if values["schedule"] == "plateau":
-        lines += _PLATEAU
+        lines += PLATEAU
     if values["patience"] is not None:
-        lines += _PATIENCE
+        lines += PATIENCE
     return lines
 
 
@@ -222,21 +301,20 @@ def _loss(request: CodeRequest, share: str = "") -> list[str]:
     line = "loss = loss_function(model(inputs[rows]), targets[rows])"
     if share:
         line += f" * ({share})"
-    return [_AUTOCAST + ":", f"    {line}"] if request.values["precision"] == "mixed" else [line]
-
-
-_AUTOCAST = "with torch.autocast(inputs.device.type, torch.bfloat16)"
+    if _head.weight(request) != 1.0:
+        line += f" * {_head.weight(request)!r}  # the head's weight"
+    return [AUTOCAST + ":", f"    {line}"] if request.values["precision"] == "mixed" else [line]
 
 
 def _gradient_lines(request: CodeRequest) -> list[str]:
     lines = []
     if _normed(request):
-        lines += ["if len(rows) == 1:", f"    continue  # {_LEFT_OVER}"]
+        lines += ["if len(rows) == 1:", f"    continue  # {LEFT_OVER}"]
     lines += _loss(request)
     if _used(request, "l1"):
-        lines.append(f"loss = loss + {_L1}")
+        lines.append(f"loss = loss + {L1}")
     if _used(request, "l2"):
-        lines.append(f"loss = loss + {_L2}")
+        lines.append(f"loss = loss + {L2}")
     return [*lines, "optimizer.zero_grad()", "loss.backward()"]
 
 
@@ -249,7 +327,7 @@ def _accumulation_lines(request: CodeRequest) -> list[str]:
     lines = []
     if _normed(request):
         lines += [
-            f"# {_LEFT_OVER}",
+            f"# {LEFT_OVER}",
             "batches = [rows for rows in batches if len(rows) > 1]",
             "if not batches:",
             "    continue",
@@ -259,22 +337,17 @@ def _accumulation_lines(request: CodeRequest) -> list[str]:
         f"whole = sum({weight} for rows in batches)",
         "optimizer.zero_grad()",
         "for rows in batches:",
-        *_indent(_loss(request, f"{weight} / whole")),
+        *indent(_loss(request, f"{weight} / whole")),
         "    loss.backward()",
     ]
-    penalties = [term for name, term in (("l1", _L1), ("l2", _L2)) if _used(request, name)]
+    penalties = [term for name, term in (("l1", L1), ("l2", L2)) if _used(request, name)]
     if penalties:
         lines += [f"penalty = {' + '.join(penalties)}", "penalty.backward()"]
     return lines
 
 
-_L1 = "l1 * sum(w.abs().sum() for w in weights)"
-_L2 = "l2 * sum((w * w).sum() for w in weights)"
-_LEFT_OVER = "batch normalisation cannot use a single row that is left over"
-
-
 def _normed(request: CodeRequest) -> bool:
-    return any(layer.kind == "batch_norm" for layer in request.layers)
+    return batch_normed(request.layers)
 
 
 def _clip_lines(request: CodeRequest) -> list[str]:
@@ -287,29 +360,12 @@ def _clip_lines(request: CodeRequest) -> list[str]:
 
 
 def _validation_lines(request: CodeRequest) -> list[str]:
-    mixed = ", " + _AUTOCAST.removeprefix("with ") if request.values["precision"] == "mixed" else ""
+    mixed = ", " + AUTOCAST.removeprefix("with ") if request.values["precision"] == "mixed" else ""
     return [
         "model.eval()",
         f"with torch.no_grad(){mixed}:",
         "    validation_loss = loss_function(model(validation_inputs), validation_targets).item()",
     ]
-
-
-_PLATEAU = [
-    "    waited = 0 if validation_loss < lowest_loss else waited + 1",
-    "    lowest_loss = min(lowest_loss, validation_loss)",
-    "    if waited == plateau_patience:",
-    "        factor, waited = max(factor / 2, 2**-30), 0",
-]
-
-_PATIENCE = [
-    "    if validation_loss < best_loss:",
-    "        best_loss, best_epoch = validation_loss, epoch",
-    "        best_weights = copy.deepcopy(model.state_dict())",
-    "    elif epoch - best_epoch >= patience:",
-    "        break",
-    "model.load_state_dict(best_weights)",
-]
 
 
 def _set_rate(request: CodeRequest) -> str:
@@ -343,7 +399,7 @@ def _change_lines(request: CodeRequest) -> list[str]:
     for step, name, value in request.changes:
         lines.append(f"if step == {step}:  # changed while it trained")
         if name == "dropout":
-            lines += _indent(_set_dropout(value))
+            lines += indent(_set_dropout(value))
             continue
         lines.append(f"    {name} = {value!r}")
         if name == "learning_rate" and not _by_step(request):
@@ -354,17 +410,15 @@ def _change_lines(request: CodeRequest) -> list[str]:
 
 
 def _prediction(request: CodeRequest) -> list[str]:
+    if request.heads:
+        return _heads.prediction_lines(request)
     lines = [
         "model.eval()",
         "with torch.no_grad():",
         "    outputs = model(torch.as_tensor(X_test, dtype=torch.float32)).double()",
     ]
     if request.task == "classification":
-        lines += ["probabilities = torch.softmax(outputs, dim=1).numpy()", "predicted = probabilities.argmax(axis=1)"]
+        lines += [f"probabilities = {_head.answer(request)}.numpy()", "predicted = probabilities.argmax(axis=1)"]
     else:
-        lines.append("predicted = outputs[:, 0].numpy() * y_std + y_mean")
+        lines.append(f"predicted = {_head.answer(request)}.numpy(){_BACK if _head.scaled(request) else ''}")
     return lines
-
-
-def _indent(lines: Sequence[str], levels: int = 1) -> list[str]:
-    return ["    " * levels + line for line in lines]

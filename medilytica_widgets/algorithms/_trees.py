@@ -12,12 +12,12 @@ def n_estimators(default: int, help: str) -> Parameter:
     )
 
 
-def min_samples_leaf(help: str) -> Parameter:
+def min_samples_leaf(help: str, default: int = 1) -> Parameter:
     """Return the least number of rows in a leaf."""
     return Parameter(
         "min_samples_leaf",
         "int",
-        1,
+        default,
         low=1,
         high=10_000,
         scale="log",
@@ -27,13 +27,30 @@ def min_samples_leaf(help: str) -> Parameter:
     )
 
 
-def class_weight() -> Parameter:
-    """Return the choice to weigh rows by the rarity of their class."""
+def learning_rate(default: float, high: float = 1.0) -> Parameter:
+    """Return the part of each tree's answer that boosting adds."""
+    return Parameter(
+        "learning_rate",
+        "float",
+        default,
+        low=1e-4,
+        high=high,
+        scale="log",
+        help=(
+            "The part of each tree's answer that is added. Smaller values need more trees and generalise better; "
+            "larger ones learn fast and overfit sooner."
+        ),
+    )
+
+
+def class_weight(tasks: tuple[str, ...] = ()) -> Parameter:
+    """Return the choice to weigh rows by the rarity of their class; without tasks it may be set for a regression."""
     return Parameter(
         "class_weight",
         "choice",
         "none",
         choices=("none", "balanced"),
+        tasks=tasks,
         help=(
             "balanced weighs each row by the rarity of its class, so that small classes count as much as large ones: "
             "more of them are found, at the price of more false alarms. For regression it has no effect."

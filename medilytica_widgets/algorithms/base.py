@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..errors import SpecError, StateError, UnknownAlgorithmError, UnknownParameterError, hint
+from ..errors import ShapeError, SpecError, StateError, UnknownAlgorithmError, UnknownParameterError, hint
 from ..parameters import ParameterTable
 
 if TYPE_CHECKING:
@@ -22,8 +22,12 @@ TASKS: frozenset[str] = SUPERVISED | {"clustering", "anomaly", "transform"}
 """All tasks; the last three need no target and leave one aside."""
 
 Check = Callable[[Mapping[str, Any]], None]
+RowCheck = Callable[[Mapping[str, Any], "NDArray[Any]"], None]
 Builder = Callable[[Mapping[str, Any], str, int, int, int], Any]
 Coder = Callable[["CodeRequest"], list[str]]
+Network = Callable[[Mapping[str, Any], int], "list[Layer]"]
+ARCHITECTURE = "Architecture"
+"""The group of the hyperparameters from which a network's layers follow."""
 
 
 class Staged(Protocol):
@@ -79,6 +83,12 @@ class CodeRequest:
     changes : sequence of (int, str, value)
         Live parameters that a person changed: the number of optimizer steps taken before the
         change took effect, the parameter's id, the new value. In the order they were made.
+    style : str
+        "torch" where training and prediction should be functions of their own; else one line follows the other.
+    head : object, optional
+        The one head of a network where it is not plain: `medilytica_widgets.engine.heads.HeadPlan`.
+    heads : sequence of object
+        All heads of a network, where there are several or the weight of one is learned.
     """
 
     values: Mapping[str, Any]
@@ -88,6 +98,9 @@ class CodeRequest:
     n_classes: int
     layers: Sequence[Layer] = ()
     changes: Sequence[tuple[int, str, Any]] = ()
+    style: str = "script"
+    head: Any = None
+    heads: Sequence[Any] = ()
 
 
 def growing_sizes(full: int, share: int = 16) -> list[int]:
@@ -134,6 +147,17 @@ class Algorithm:
         How it shows progress, see `Staged`.
     balances : bool
         Whether ``class_weight="balanced"`` reaches it as sample weights, see `fit_arguments`.
+    row_checks : tuple of callable
+        Each takes all values and the training target and raises ParameterError where these rows do not suffice
+        for these values, see `fit_arguments`.
+    presets : mapping of str to mapping, optional
+        Hyperparameters that are set together, by the preset's name ("fast", "accurate", "regularised"). One that is
+        not stated follows from the ids of the hyperparameters, see `preset_rules`; an empty one says there is none.
+    network : callable, optional
+        ``(values, n_features) -> [Layer, ...]``, of a network whose layers follow from the hyperparameters of the group
+        `ARCHITECTURE`; they cannot be changed one by one then. It never raises for values that are allowed.
+    most_features : int, optional
+        The most columns of the prepared table that it can be asked to read.
     """
 
     id: str
@@ -152,6 +176,10 @@ class Algorithm:
     uses_layers: bool = False
     staged: str | None = None
     balances: bool = False
+    row_checks: tuple[RowCheck, ...] = ()
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    network: Network | None = None
+    most_features: int | None = None
 
     def __post_init__(self) -> None:
         if not self.id.isidentifier():
@@ -162,9 +190,43 @@ class Algorithm:
             )
         if self.engine == "estimator" and self.builder is None:
             raise SpecError(f"Algorithm {self.id!r} has the engine 'estimator' but no builder of an estimator.")
+        if self.network is not None and (self.engine != "torch" or self.uses_layers):
+            raise SpecError(
+                f"Algorithm {self.id!r} makes its layers of its hyperparameters; its engine is 'torch', and it takes "
+                "no layers of a person."
+            )
         grown = "max_iter" if self.staged == "callback" else self.staged
         if grown is not None and grown not in self.parameters:
             raise SpecError(f"Algorithm {self.id!r} is staged by {grown!r}, which is none of its parameters.")
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether it is a network of layers: a person's, or those that follow from its hyperparameters."""
+        return self.uses_layers or self.network is not None
+
+    def stack(self, values: Mapping[str, Any], n_features: int, layers: Sequence[Layer] = ()) -> tuple[Layer, ...]:
+        """Return the layers that train: those that follow from the hyperparameters, else the given ones.
+
+        Parameters
+        ----------
+        values : mapping
+            Every hyperparameter.
+        n_features : int
+            Columns of the prepared table.
+        layers : sequence of Layer
+            Those that a person put together.
+        """
+        return tuple(layers) if self.network is None else tuple(self.network(values, n_features))
+
+    def check_features(self, n_features: int) -> None:
+        """Raise `ShapeError` where the prepared table has more columns than the algorithm can read."""
+        if self.most_features is not None and n_features > self.most_features:
+            raise ShapeError(
+                f"{self.name} reads at most {self.most_features:,} features, and the prepared table has "
+                f"{n_features:,}. Put a selection or PCA before it, leave columns out with exclude=, or take another "
+                "algorithm.",
+                -1,
+            )
 
     def validate(self, values: Mapping[str, Any] | None = None, task: str | None = None) -> dict[str, Any]:
         """Return every parameter, the given values checked and the others at their default.
@@ -256,12 +318,19 @@ class Algorithm:
         y : ndarray
             Class indices as integers, or a regression's target as floats, for which there are none.
 
+        Raises
+        ------
+        ParameterError
+            Where these rows do not suffice for these values.
+
         Notes
         -----
         Balanced class weights travel as ``sample_weight``: scikit-learn's gradient boosting has no
         ``class_weight``, and its random forest warns when a preset meets ``warm_start``. The forest
         multiplies both into one number, so the result is the same.
         """
+        for check in self.row_checks:
+            check(values, y)
         if not self.balances or values.get("class_weight") != "balanced" or y.dtype.kind == "f":
             return {}
         from sklearn.utils.class_weight import compute_sample_weight
@@ -278,10 +347,14 @@ class Algorithm:
         n_classes: int,
         layers: Sequence[Layer] = (),
         changes: Sequence[tuple[int, str, Any]] = (),
+        style: str = "script",
+        head: Any = None,
+        heads: Sequence[Any] = (),
     ) -> list[str]:
         """Return lines of a standalone script that train on X_train, y_train and predict X_test.
 
-        ``changes`` are the live changes of a run, see `CodeRequest`.
+        ``changes`` are the live changes of a run, ``style`` how it is laid out, ``head`` and ``heads`` those of a
+        network; see `CodeRequest`.
 
         The lines expect numpy arrays ``X_train, y_train, X_validation, y_validation, X_test`` and
         define ``model``, ``predicted`` (int64 class index, or float64 in the target's units) and,
@@ -301,7 +374,8 @@ class Algorithm:
         full = self.validate(values, task)
         for _, name, value in changes:
             self.parameters[name].validate(value)
-        return self.coder(CodeRequest(full, task, seed, n_features, n_classes, tuple(layers), tuple(changes)))
+        network = (tuple(layers), tuple(changes), style, head, tuple(heads))
+        return self.coder(CodeRequest(full, task, seed, n_features, n_classes, *network))
 
     def describe(self) -> dict[str, Any]:
         """Return the JSON-able documentation."""

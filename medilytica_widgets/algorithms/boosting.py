@@ -7,8 +7,8 @@ from typing import Any
 
 from ..parameters import Parameter, ParameterTable
 from . import _trees
-from ._estimator_code import estimator_lines
-from .base import Algorithm, CodeRequest
+from ._estimator_code import estimator_entry
+from .calls import Call
 
 _MAX_FEATURES: dict[str, Any] = {"all": None, "half": 0.5, "third": 1 / 3, "sqrt": "sqrt", "log2": "log2"}
 
@@ -25,22 +25,13 @@ def _arguments(values: Mapping[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def _build(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Any:
-    from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
-
-    kind = GradientBoostingClassifier if task == "classification" else GradientBoostingRegressor
-    return kind(**_arguments(values, seed), warm_start=True)
+def _recipe(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Call:
+    kind = "GradientBoostingClassifier" if task == "classification" else "GradientBoostingRegressor"
+    return Call(f"sklearn.ensemble.{kind}", _arguments(values, seed))
 
 
-def _code(request: CodeRequest) -> list[str]:
-    kind = "GradientBoostingClassifier" if request.task == "classification" else "GradientBoostingRegressor"
-    balance = request.task == "classification" and request.values["class_weight"] == "balanced"
-    return estimator_lines(
-        "sklearn.ensemble", kind, _arguments(request.values, request.seed), request.task, balance=balance
-    )
-
-
-GRADIENT_BOOSTING = Algorithm(
+GRADIENT_BOOSTING = estimator_entry(
+    recipe=_recipe,
     id="gradient_boosting",
     name="Gradient boosting",
     category=("Trees and ensembles",),
@@ -54,8 +45,9 @@ GRADIENT_BOOSTING = Algorithm(
         "tables boosted trees are usually the best there is."
     ),
     when_not=(
-        "On tables of hundreds of thousands of rows, where it takes long; with very noisy labels, which it keeps "
-        "chasing; or when no time is left to watch for overfitting: too many rounds make it worse, unlike a forest."
+        "On tables of many ten thousands of rows, where histogram gradient boosting is far faster; with very noisy "
+        "labels, which it keeps chasing; or when no time is left to watch for overfitting: too many rounds make it "
+        "worse, unlike a forest."
     ),
     references=(
         "Friedman (2001), Greedy function approximation: a gradient boosting machine, doi:10.1214/aos/1013203451",
@@ -69,18 +61,7 @@ GRADIENT_BOOSTING = Algorithm(
                 "How many rounds; each adds one tree (one for each class when there are more than two). More fit the "
                 "training rows ever closer: watch for the validation loss to rise, and lower the learning rate.",
             ),
-            Parameter(
-                "learning_rate",
-                "float",
-                0.1,
-                low=1e-4,
-                high=1.0,
-                scale="log",
-                help=(
-                    "The part of each tree's answer that is added. Smaller values need more trees and generalise "
-                    "better; larger ones learn fast and overfit sooner."
-                ),
-            ),
+            _trees.learning_rate(0.1),
             Parameter(
                 "max_depth",
                 "int",
@@ -125,9 +106,17 @@ GRADIENT_BOOSTING = Algorithm(
             _trees.class_weight(),
         )
     ),
-    engine="estimator",
-    builder=_build,
-    coder=_code,
     staged="n_estimators",
     balances=True,
+    presets={
+        "fast": {"n_estimators": 50, "learning_rate": 0.2, "subsample": 0.5},
+        "accurate": {"n_estimators": 500, "learning_rate": 0.03, "max_depth": 4, "subsample": 0.7},
+        "regularised": {
+            "n_estimators": 200,
+            "learning_rate": 0.05,
+            "max_depth": 2,
+            "min_samples_leaf": 20,
+            "subsample": 0.5,
+        },
+    },
 )

@@ -62,8 +62,7 @@ class Call:
         """Return the import lines of this call and those within, each once."""
         found: dict[str, None] = {}
         for call in self._calls():
-            module, _, name = call.path.rpartition(".")
-            found[f"from {module} import {name}"] = None
+            found.update(dict.fromkeys(call._own_imports()))
         return list(found)
 
     def source(self, indent: int = 0, used: int = 0) -> str:
@@ -79,6 +78,11 @@ class Call:
         parts = [("", value) for value in self.positional]
         parts += [(f"{key}=", value) for key, value in self.arguments.items()]
         return _listed(f"{self.name}(", parts, ")", indent, used)
+
+    def _own_imports(self) -> list[str]:
+        """Return the import lines of this call alone."""
+        module, _, name = self.path.rpartition(".")
+        return [f"from {module} import {name}"]
 
     def _calls(self) -> Iterator[Call]:
         yield self

@@ -8,11 +8,16 @@ from typing import Any
 from ..errors import ParameterError
 from ._perceptron_code import perceptron_lines
 from .base import Algorithm
+from .own import check_decay
 from .perceptron_parameters import PARAMETERS
 
 
 def check_nesterov(values: Mapping[str, Any]) -> None:
-    """Raise `ParameterError` where Nesterov's look ahead has no momentum to look along, as torch does."""
+    """Raise `ParameterError` where the optimizer cannot do what is asked of it.
+
+    Nesterov's look ahead needs a momentum to look along, as torch's does, and a registered optimizer may know no decay.
+    """
+    check_decay(values)
     if values["optimizer"] == "sgd" and values["nesterov"] and values["momentum"] == 0.0:
         raise ParameterError(
             "nesterov is on, but momentum is 0; it needs a momentum. "
@@ -48,4 +53,22 @@ MLP = Algorithm(
     coder=perceptron_lines,
     checks=(check_nesterov,),
     uses_layers=True,
+    presets={
+        "fast": {"epochs": 15, "batch_size": 512, "learning_rate": 0.01},
+        "accurate": {
+            "epochs": 200,
+            "batch_size": 64,
+            "learning_rate": 0.001,
+            "schedule": "cosine",
+            "patience": 30,
+        },
+        "regularised": {
+            "optimizer": "adamw",
+            "weight_decay": 0.05,
+            "l1": 1e-5,
+            "dropout": 0.2,
+            "label_smoothing": 0.05,
+            "patience": 15,
+        },
+    },
 )

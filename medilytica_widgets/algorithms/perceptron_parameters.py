@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from ..parameters import Parameter, ParameterTable
+from ..parameters import Menu, Parameter, ParameterTable
+from ..registered import Ids
 from .schedules import SCHEDULES
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "nadam")
+OPTIMIZER_MENU = Menu(dict.fromkeys(OPTIMIZERS), Ids("optimizer"))
+"""These and those that people register."""
 PRECISIONS = ("auto", "float32", "mixed")
 
 _SCHEDULE = "Learning rate schedule"
@@ -57,7 +60,7 @@ _BASIC = (
         "optimizer",
         "choice",
         "adam",
-        choices=OPTIMIZERS,
+        choices=OPTIMIZER_MENU,
         help=(
             "How gradients become steps. adam adapts the step of each weight and is a safe choice; adamw "
             "does the same with a cleaner weight decay; nadam is adam that looks one step ahead; rmsprop adapts "

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import SpecError, UnknownAlgorithmError, hint
-from ..parameters import ParameterTable
-from .base import Algorithm
+from ..errors import InputError, SpecError, UnknownAlgorithmError, hint
+from ..parameters import OWN_FIRST, ParameterTable
+from .base import TASKS, Algorithm
+from .external import ABSENT
 
 _entries: dict[str, Algorithm] = {}
 _lock = threading.Lock()
@@ -37,6 +38,13 @@ def register(algorithm: Algorithm) -> Algorithm:
     return algorithm
 
 
+def replace(algorithm: Algorithm) -> Algorithm:
+    """Put an entry in the place of the one with its id, and return it; add it where there is none."""
+    with _lock:
+        _entries[algorithm.id] = algorithm
+    return algorithm
+
+
 def unregister(id: str) -> Algorithm:
     """Take an algorithm out and return it.
 
@@ -57,11 +65,17 @@ def get(id: str) -> Algorithm:
     Raises
     ------
     UnknownAlgorithmError
-        If there is none; the message names the nearest id.
+        If there is none; the message names the nearest id, or the library to install.
     """
     algorithm = _entries.get(id) if isinstance(id, str) else None
     if algorithm is None:
-        raise UnknownAlgorithmError(f"There is no algorithm {id!r}. {hint(str(id), list(_entries))}")
+        library = str(id).lower()
+        if library in ABSENT and library not in _entries:
+            raise UnknownAlgorithmError(
+                f"{library} is not installed; install it with: pip install {library}. Then restart Python."
+            )
+        known = [*_entries, *(name for name in ABSENT if name not in _entries)]
+        raise UnknownAlgorithmError(f"There is no algorithm {id!r}. {hint(str(id), known, otherwise=OWN_FIRST)}")
     return algorithm
 
 
@@ -75,13 +89,40 @@ def list_(category: str | tuple[str, ...] | None = None, task: str | None = None
         as a tuple.
     task : {"classification", "regression", "clustering", "anomaly", "transform"}, optional
         Only those that do the task.
+
+    Raises
+    ------
+    InputError
+        For a task or a category that does not exist; the message names the nearest.
     """
     chosen = list(_entries.values())
+    if task is not None and task not in TASKS:
+        raise InputError(f"There is no task {task!r}. {hint(str(task), sorted(TASKS))}")
+    if category is not None:
+        _check_category(category, chosen)
     if isinstance(category, str):
         chosen = [a for a in chosen if category in a.category]
     elif category is not None:
         chosen = [a for a in chosen if a.category[: len(category)] == tuple(category)]
     return [a for a in chosen if task is None or task in a.tasks]
+
+
+def _check_category(category: str | tuple[str, ...], entries: list[Algorithm]) -> None:
+    """Refuse a category that no algorithm stands under."""
+    if isinstance(category, str):
+        wanted, known = category, list(dict.fromkeys(part for entry in entries for part in entry.category))
+        there = wanted in known
+    else:
+        wanted = " / ".join(map(str, category))
+        known = list(dict.fromkeys(" / ".join(e.category[:n]) for e in entries for n in range(1, len(e.category) + 1)))
+        there = not category or wanted in known
+    if not there:
+        # "Trees" is little like "Trees and ensembles" by its letters, and yet meant
+        near = [name for name in known if wanted and wanted.casefold() in name.casefold()]
+        raise InputError(
+            f"There is no category {category!r}. "
+            + (f"Did you mean {near[0]!r}?" if near else hint(wanted, known, len(known)))
+        )
 
 
 def describe(id: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ..errors import (
     check_kwargs,
     hint,
 )
+from ..registered import find
 from .builtin import BUILTIN
 from .cleaning import FEW_VALUES, Cells, as_frame, clean, labels, tidy_names
 from .kinds import Column, detect
@@ -64,7 +65,7 @@ def load_dataset(
         A path or an http(s) address of a text table (delimiter, encoding and ``#`` comment lines
         on top are detected), a Parquet or JSON file; a pandas DataFrame; a pyarrow Table; or the name of a
         built-in table: "kepler", "spiral", "moons", "circles", "xor", "breast_cancer", "iris",
-        "wine", "diabetes".
+        "wine", "diabetes"; or the id of a registered one.
     target : str, optional
         The column to predict. Built-in tables know theirs.
     names : list of str, optional
@@ -77,6 +78,8 @@ def load_dataset(
         Cell contents that mean "no value", after blanks around them are stripped.
     name : str, optional
         A name for display.
+    **unknown
+        The options of a registered table; no other keyword argument is taken.
 
     Returns
     -------
@@ -93,10 +96,14 @@ def load_dataset(
     MemoryWarning
         For a table of 5 000 columns or more.
     """
-    check_kwargs("load_dataset", unknown, ("source", "target", "names", "exclude", "roles", "missing", "name"))
-    reading = read(source, names)
+    own = find("dataset", source)
+    known = ("source", "target", "names", "exclude", "roles", "missing", "name", *(own.parameters if own else ()))
+    check_kwargs("load_dataset", {key: value for key, value in unknown.items() if key not in known}, known)
+    reading = read(source, names, unknown)
     if target is None and "target" not in (roles or {}).values() and reading.source in BUILTIN:
         target = BUILTIN[reading.source]
+    if target is None and "target" not in (roles or {}).values() and own is not None and reading.form == "own":
+        target = own.facts.get("target")
     spec = DataSpec(
         source=reading.source,
         target=target,
@@ -105,6 +112,7 @@ def load_dataset(
         roles=_checked_roles(roles),
         missing=[missing] if isinstance(missing, str) else [str(m) for m in missing],
         name=name,
+        options=reading.options,
     )
     return Dataset(reading, spec)
 
@@ -187,7 +195,7 @@ class Dataset:
                 f"The table {spec.name or 'of this spec'!r} was given in memory and is not stored in the spec. "
                 "Load it again with load_dataset(frame, …) and give that dataset."
             )
-        data = cls(read(spec.source, spec.names), spec)
+        data = cls(read(spec.source, spec.names, spec.options), spec)
         if spec.fingerprint and spec.fingerprint != data.spec.fingerprint:
             data.notes.append("The content has changed since this spec was written; results may differ.")
         return data
@@ -352,20 +360,21 @@ class Dataset:
                 self.notes.append(f"{name!r}: {cells.infinite:,} infinite values (or beyond 1e150) count as missing.")
 
 
-def class_names(data: Dataset) -> list[str]:
-    """Return the target's values as text, numbers in the order of their size, whatever the task.
+def class_names(data: Dataset, column: str | None = None) -> list[str]:
+    """Return the target's values (or another column's) as text, numbers in the order of their size, whatever the task.
 
     Raises
     ------
     TargetError
         There is no target, or it has more than 1 000 values.
     """
-    if data.target is None:
+    target = data.target if column is None else column
+    if target is None:
         raise TargetError('The table has no target. Give one: load_dataset(source, target="…").')
-    cells = data.cells[data.target]
-    if data.column(data.target).distinct > MOST_CLASSES:
+    distinct, cells = data.column(target).distinct, data.cells[target]
+    if distinct > MOST_CLASSES:
         raise TargetError(
-            f"The target {data.target!r} has {data.column(data.target).distinct:,} different values, too "
+            f"The target {target!r} has {distinct:,} different values, too "
             "many to be classes. Predict it as a number: a regression head."
         )
     if cells.storage == "text":
@@ -375,7 +384,9 @@ def class_names(data: Dataset) -> list[str]:
     return [str(word) for word in labels(unique, cells.storage)]
 
 
-def target_of(data: Dataset, task: Task | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def target_of(
+    data: Dataset, task: Task | None = None, column: str | None = None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the target of every row and whether it is present.
 
     Parameters
@@ -383,6 +394,8 @@ def target_of(data: Dataset, task: Task | None = None) -> tuple[NDArray[Any], ND
     data : Dataset
     task : str, optional
         The head's task; the table's own when None.
+    column : str, optional
+        Another column than the table's target, with its ``task``.
 
     Returns
     -------
@@ -395,22 +408,23 @@ def target_of(data: Dataset, task: Task | None = None) -> tuple[NDArray[Any], ND
     TargetError
         There is no target, or it does not fit the task.
     """
-    if data.target is None:
+    target = data.target if column is None else column
+    if target is None:
         raise TargetError('The table has no target. Give one: load_dataset(source, target="…").')
-    cells = data.cells[data.target]
+    cells = data.cells[target]
     if (task or data.task) == "regression":
         if cells.storage != "number":
             raise TargetError(
-                f"The target {data.target!r} holds {'dates' if cells.storage == 'datetime' else 'text'}, "
+                f"The target {target!r} holds {'dates' if cells.storage == 'datetime' else 'text'}, "
                 "not numbers, so regression cannot predict it. Use a classification head."
             )
         values = cells.values.astype(np.float64)
         if np.nanmax(np.abs(values)) > np.finfo(np.float32).max:
             raise TargetError(
-                f"The target {data.target!r} holds numbers larger than 32 bits can express. Use another "
+                f"The target {target!r} holds numbers larger than 32 bits can express. Use another "
                 "unit, or its logarithm."
             )
         return values, ~np.isnan(values)
-    index = {name: i for i, name in enumerate(class_names(data))}
+    index = {name: i for i, name in enumerate(class_names(data, target))}
     codes = np.array([index.get(word, -1) for word in labels(cells.values, cells.storage)], dtype=np.int64)
     return codes, codes >= 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,52 +14,37 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from ..errors import ColumnNotFoundError, DataError, ModelFileError, hint
-from .cleaning import Storage, as_frame, labels, read_as, tidy_names
+from ..errors import DataError, ModelFileError
+from .cleaning import labels
 from .dataset import Dataset, class_names, target_of
+from .further import FurtherTarget, further_targets
+from .inputs import MISSING, Input, clean_table, input_of, read_table, shared, shares_of
+from .plan import DEFAULT, Plan, apply_links, first_line, fit_links, output_names
+from .soundness import check_sound
 from .spec import Task
 from .splits import Split
 
-#: A missing category is a category of its own.
-MISSING = "(missing)"
 #: The most categories of one column that get a column of their own; rarer ones share one.
 MAX_CATEGORIES = 50
 
 
-class UnreadableWarning(UserWarning):
-    """New rows hold cells that cannot be read as their column's kind; they count as missing."""
-
-
-Block = Literal["numbers", "flags", "categories"]
-#: SimpleImputer remembers its dtype; skops stores that as an empty array, and does not trust it by default.
-TRUSTED = ["numpy.dtype"]
+#: What skops stores of scikit-learn's own steps but does not trust by default: functions and classes by their names,
+#: and dtypes as empty arrays.
+TRUSTED = [
+    "functools.partial",
+    "numpy.dtype",
+    "sklearn.feature_selection._mutual_info.mutual_info_classif",
+    "sklearn.feature_selection._mutual_info.mutual_info_regression",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.impute._iterative.IterativeImputer",
+    "sklearn.impute._iterative._ImputerTriplet",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+]
 #: Scaled numbers end at five standard deviations: a heavy tail, or a slip of the unit in a new row, must not carry
 #: a network's loss away. On the Kepler sample the lowest validation loss of the perceptron falls from 0.66 to 0.62.
 LIMIT = 5.0
-
-
-@dataclass(frozen=True)
-class Input:
-    """One column that the preprocessor reads.
-
-    Attributes
-    ----------
-    name : str
-    storage : {"number", "datetime", "text"}
-        How its cells are read.
-    format : str
-        How its dates are written.
-    block : {"numbers", "flags", "categories"}
-        Numbers (and dates, as days since 1970) are imputed by the median, scaled to mean 0 and
-        variance 1, and clipped to one million standard deviations. Flags (two numbers) and
-        categories are one-hot encoded; missing is a category of its own, a value not seen in
-        training is all zeros or joins the rare ones.
-    """
-
-    name: str
-    storage: Storage
-    format: str
-    block: Block
 
 
 class Preprocessor:
@@ -74,37 +58,86 @@ class Preprocessor:
         Names of the matrix's columns: ``age``, ``sex=Male``.
     """
 
-    def __init__(self, plan: list[Input], missing: list[str], transformer: ColumnTransformer) -> None:
+    def __init__(
+        self,
+        plan: list[Input],
+        missing: list[str],
+        transformer: ColumnTransformer,
+        steps: Sequence[Any] = (),
+        shares: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
         self._plan = plan
         self._missing = missing
         self._transformer = transformer
+        self._steps = list(steps)
+        self._shares = {name: dict(found) for name, found in (shares or {}).items()}
         self.inputs = [column.name for column in plan]
-        self.feature_names = self._feature_names()
+        # of the matrix before each step, and after the last
+        self._names = [self._feature_names()]
+        for step in self._steps:
+            self._names.append(output_names(step, self._names[-1]))
+        self.feature_names = self._names[-1]
 
     @classmethod
-    def fit(cls, data: Dataset, rows: NDArray[np.int64]) -> Preprocessor:
-        """Learn medians, scales and categories from these rows of a dataset.
+    def fit(cls, data: Dataset, rows: NDArray[np.int64], without: Collection[str] = ()) -> Preprocessor:
+        """Learn medians, scales and categories from these rows of a dataset; see `fit_transform`."""
+        return cls.fit_transform(data, rows, without)[0]
+
+    @classmethod
+    def fit_transform(
+        cls,
+        data: Dataset,
+        rows: NDArray[np.int64],
+        without: Collection[str] = (),
+        plan: Plan = DEFAULT,
+        y: NDArray[Any] | None = None,
+    ) -> tuple[Preprocessor, NDArray[np.float32]]:
+        """Learn medians, scales and categories, and what the steps of a plan learn, from these rows of a dataset.
+
+        Columns named in ``without`` are no features, whatever their role. ``y`` is the target of the rows, for steps
+        that look at it.
+
+        Returns
+        -------
+        Preprocessor
+        ndarray of float32
+            The matrix of these rows. A target encoder gives them other values than `transform` would: each row
+            without the part of the rows that holds it.
 
         Raises
         ------
         DataError
             No column is left to learn from.
         """
-        plan = [_input(data, column.name, column.kind == "binary") for column in data.features]
-        if not plan:
+        inputs = [
+            input_of(data, column.name, column.kind == "binary")
+            for column in data.features
+            if column.name not in without
+        ]
+        if not inputs:
             aside = "; ".join(f"{name!r}: {reason}" for name, reason in list(data.set_aside.items())[:5])
             raise DataError(
                 "No column is left to learn from. "
                 + (f"Set aside: {aside}. " if aside else "The table has only its target. ")
                 + 'Give one back with roles={"column": "feature"}.'
             )
+        table = clean_table(data, inputs)
+        shares = shares_of(table.iloc[rows], inputs) if plan.shares else {}
         transformer = make_transformer(
-            [p.name for p in plan if p.block == "numbers"],
-            [p.name for p in plan if p.block == "flags"],
-            [p.name for p in plan if p.block == "categories"],
+            [p.name for p in inputs if p.block == "numbers"],
+            [p.name for p in inputs if p.block == "flags"],
+            [p.name for p in inputs if p.block == "categories"],
+            plan,
         )
-        transformer.fit(_clean_table(data, plan).iloc[rows])
-        return cls(plan, list(data.spec.missing), transformer)
+        part = shared(table, shares).iloc[rows]
+        try:
+            # an encoder that looks at the target encodes its own rows with care, so that no answer leaks into them
+            matrix = transformer.fit_transform(part, y) if plan.target else transformer.fit(part).transform(part)
+        except ValueError as error:
+            raise DataError(f"The columns cannot be prepared so: {first_line(error)}") from error
+        missing, first = list(data.spec.missing), _float32(matrix)
+        steps, last = fit_links(plan, first, y)
+        return cls(inputs, missing, transformer, steps, shares), last
 
     def transform(self, frame: pd.DataFrame | Mapping[str, Any]) -> NDArray[np.float32]:
         """Return the matrix of a table's rows.
@@ -131,26 +164,34 @@ class Preprocessor:
         """
         if not isinstance(frame, pd.DataFrame):
             frame = pd.DataFrame({k: v if pd.api.types.is_list_like(v) else [v] for k, v in frame.items()})
-        table = _table(frame, self._plan, self._missing)
+        table = read_table(frame, self._plan, self._missing)
         if len(table) == 0:
             return np.empty((0, len(self.feature_names)), dtype=np.float32)
-        matrix = self._transformer.transform(table)
-        return _float32(matrix)
+        matrix = self._transformer.transform(shared(table, self._shares))
+        return apply_links(self._steps, _float32(matrix))
 
     def transform_rows(self, data: Dataset, *parts: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         """Return the matrix of each part's rows of the dataset it was fitted on; quicker than `transform`."""
-        table = _clean_table(data, self._plan)
-        return [_float32(self._transformer.transform(table.iloc[rows])) for rows in parts]
+        table = shared(clean_table(data, self._plan), self._shares)
+        return [apply_links(self._steps, _float32(self._transformer.transform(table.iloc[rows]))) for rows in parts]
+
+    @property
+    def widths(self) -> list[int]:
+        """Columns of the matrix before each step, and after the last."""
+        return [len(names) for names in self._names]
 
     def numeric_scales(self) -> dict[str, dict[str, float]]:
         """Return ``{"median", "mean", "scale"}`` of each column of numbers, in its own units."""
         names = [p.name for p in self._plan if p.block == "numbers"]
         if not names:
             return {}
-        imputer, scaler = (step for _, step in self._transformer.named_transformers_["numbers"].steps)
+        steps = [step for _, step in self._transformer.named_transformers_["numbers"].steps]
+        scaler = next(step for step in steps if isinstance(step, StandardScaler))
+        # what fills the gaps, where that is one number
+        filled = next((step.statistics_ for step in steps if isinstance(step, SimpleImputer)), scaler.mean_)
         return {
             name: {
-                "median": float(imputer.statistics_[i]),
+                "median": float(filled[i]),
                 "mean": float(scaler.mean_[i]),
                 "scale": float(scaler.scale_[i]),
             }
@@ -162,7 +203,13 @@ class Preprocessor:
         import skops.io
 
         plan = [{"name": p.name, "storage": p.storage, "format": p.format, "block": p.block} for p in self._plan]
-        return bytes(skops.io.dumps(self._transformer)), {"version": 1, "inputs": plan, "missing": list(self._missing)}
+        facts: dict[str, Any] = {"version": 1, "inputs": plan, "missing": list(self._missing)}
+        if self._shares:
+            facts["shares"] = self._shares
+        if self._steps:
+            facts["steps"] = len(self._steps)
+        content = [self._transformer, *self._steps] if self._steps else self._transformer
+        return bytes(skops.io.dumps(content)), facts
 
     @classmethod
     def from_parts(cls, transformer: bytes, plan: Mapping[str, Any]) -> Preprocessor:
@@ -179,7 +226,13 @@ class Preprocessor:
             if foreign := set(skops.io.get_untrusted_types(data=transformer)) - set(TRUSTED):
                 raise ModelFileError(f"The preprocessing holds types never written here: {sorted(foreign)}.")
             inputs = [Input(str(p["name"]), p["storage"], str(p["format"]), p["block"]) for p in plan["inputs"]]
-            return cls(inputs, [str(m) for m in plan["missing"]], skops.io.loads(transformer, trusted=TRUSTED))
+            if "sklearn.impute._iterative.IterativeImputer" in skops.io.get_untrusted_types(data=transformer):
+                from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+            content = skops.io.loads(transformer, trusted=TRUSTED)
+            check_sound(content)
+            steps = content[1:] if plan.get("steps") else []
+            missing = [str(m) for m in plan["missing"]]
+            return cls(inputs, missing, content[0] if steps else content, steps, plan.get("shares"))
         except ModelFileError:
             raise
         except Exception as error:  # a damaged zip, JSON or schema each raise their own kind
@@ -193,6 +246,9 @@ class Preprocessor:
             if block == "numbers":
                 names += [str(c) for c in columns]
                 continue
+            if not isinstance(transformer, OneHotEncoder):
+                names += [str(name) for name in transformer.get_feature_names_out(np.asarray(columns, dtype=object))]
+                continue
             for position, column in enumerate(columns):
                 rare = transformer.infrequent_categories_[position]
                 rare_set = set() if rare is None else {_shown(v) for v in rare}
@@ -201,106 +257,25 @@ class Preprocessor:
         return names
 
 
-def make_transformer(numbers: list[str], flags: list[str], categories: list[str]) -> ColumnTransformer:
+def make_transformer(
+    numbers: list[str], flags: list[str], categories: list[str], plan: Plan = DEFAULT
+) -> ColumnTransformer:
     """Return the unfitted preprocessing; `source_code.prepare_lines` prints the same one."""
     one_hot = {"max_categories": MAX_CATEGORIES, "handle_unknown": "infrequent_if_exist", "sparse_output": False}
     blocks: list[tuple[str, Any, list[str]]] = []
     if numbers:
-        scaled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-        blocks.append(("numbers", scaled, numbers))
+        filled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+        blocks.append(("numbers", filled if plan.imputer is None else plan.imputer.build(), numbers))
     if flags:
         blocks.append(("flags", OneHotEncoder(**one_hot), flags))
     if categories:
-        blocks.append(("categories", OneHotEncoder(**one_hot), categories))
+        encoder = OneHotEncoder(**one_hot) if plan.encoder is None else plan.encoder.build()
+        blocks.append(("categories", encoder, categories))
     return ColumnTransformer(blocks)
-
-
-def _input(data: Dataset, name: str, binary: bool) -> Input:
-    cells = data.cells[name]
-    if cells.storage == "text":
-        return Input(name, "text", "", "categories")
-    return Input(name, cells.storage, cells.format, "flags" if binary and cells.storage == "number" else "numbers")
-
-
-def _table(frame: pd.DataFrame, plan: list[Input], missing: list[str]) -> pd.DataFrame:
-    """Return the plan's columns, read and ready for the transformer: float64, or object of str."""
-    names, _ = tidy_names(frame.columns)
-    where = {name: position for position, name in enumerate(names)}
-    absent = [column.name for column in plan if column.name not in where]
-    if absent:
-        shown = ", ".join(repr(name) for name in absent[:10]) + (", …" if len(absent) > 10 else "")
-        one = len(absent) == 1
-        raise ColumnNotFoundError(
-            f"The table lacks {'the column' if one else f'{len(absent)} columns'} that the model needs: {shown}. "
-            + (hint(absent[0], names) if one else "Add them; cells may be empty.")
-        )
-    columns: list[NDArray[Any]] = []
-    for column in plan:
-        series = frame.iloc[:, where[column.name]]
-        columns.append(read_as(series, column.storage, column.format, missing))
-        _check_readable(column, series, columns[-1], missing)
-    return _ready(plan, columns)
-
-
-def _ready(plan: list[Input], columns: list[NDArray[Any]]) -> pd.DataFrame:
-    """Return clean columns as the transformer takes them: dates as days, missing words as a word."""
-    numbers = [
-        _days(values) if column.storage == "datetime" else values.astype(np.float64, copy=False)
-        for column, values in zip(plan, columns, strict=True)
-        if column.storage != "text"
-    ]
-    words = {
-        column.name: pd.Series(values, dtype=object).fillna(MISSING).to_numpy()
-        for column, values in zip(plan, columns, strict=True)
-        if column.storage == "text"
-    }
-    if not numbers:
-        return as_frame(words)
-    # one block of numbers: a frame of ten thousand separate columns takes seconds to divide
-    block = pd.DataFrame(np.column_stack(numbers), columns=[c.name for c in plan if c.storage != "text"])
-    return pd.concat([block, as_frame(words)], axis=1) if words else block
-
-
-def _clean_table(data: Dataset, plan: list[Input]) -> pd.DataFrame:
-    return _ready(plan, [data.cells[column.name].values for column in plan])
 
 
 def _float32(matrix: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.clip(matrix, -LIMIT, LIMIT), dtype=np.float32)
-
-
-def _days(values: NDArray[Any]) -> NDArray[np.float64]:
-    days = values.astype("datetime64[us]").astype(np.int64) / 86_400_000_000
-    return np.where(np.isnat(values), np.nan, days)
-
-
-def _check_readable(column: Input, series: pd.Series[Any], values: NDArray[Any], missing: list[str]) -> None:
-    absent = np.asarray(pd.isna(values))
-    if column.storage == "text" or not absent.any():
-        return
-    present = [word for word in read_as(series[absent], "text", "", missing) if word is not None]
-    # a number that counts as infinite is one all the same
-    wrong = [word for word in present if column.storage == "datetime" or not _is_number(word)]
-    what = "a number" if column.storage == "number" else "a date"
-    if wrong and absent.all():
-        raise DataError(f"The column {column.name!r} needs {what} in each row, but holds {wrong[0][:40]!r}.")
-    if present:
-        # blamed on whoever called Run.predict or Model.predict
-        cells = "cell" if len(present) == 1 else "cells"
-        warnings.warn(
-            f"The column {column.name!r} holds {len(present):,} {cells} that cannot be used as {what}, for example "
-            f"{present[0][:40]!r}; counted as missing.",
-            UnreadableWarning,
-            stacklevel=6,
-        )
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _shown(value: object) -> str:
@@ -316,15 +291,20 @@ class Prepared:
     ----------
     X_train, X_validation, X_test : ndarray of float32, shape (rows, features), C-contiguous
     y_train, y_validation, y_test : ndarray
-        int64 positions in ``classes``, or float32 in the target's own units.
+        int64 positions in ``classes``, or float32 in the target's own units; all -1 for a table without a target.
     feature_names : list of str
         Names of the matrices' columns.
     classes : list of str
         Empty for regression.
-    task : {"classification", "regression"}
+    task : {"classification", "regression"} or None
+        What the target asks for; None where the table has none.
     preprocessor : Preprocessor
         Fitted on the training rows.
     split : Split
+    further : mapping of str to FurtherTarget
+        What the other heads of a network learn, by the names of the heads; it cannot be changed.
+    plan : Plan
+        The encoder, the imputer and the steps that took the place of the default or followed it.
     """
 
     X_train: NDArray[np.float32]
@@ -335,12 +315,20 @@ class Prepared:
     y_test: NDArray[Any]
     feature_names: list[str]
     classes: list[str]
-    task: Task
+    task: Task | None
     preprocessor: Preprocessor
     split: Split = field(repr=False)
+    further: Mapping[str, FurtherTarget] = field(default_factory=dict, repr=False)
+    plan: Plan = field(default=DEFAULT, repr=False)
 
 
-def prepare(data: Dataset, split: Split, task: Task | None = None) -> Prepared:
+def prepare(
+    data: Dataset,
+    split: Split,
+    task: Task | None = None,
+    further: Mapping[str, tuple[str, Task]] | None = None,
+    plan: Plan = DEFAULT,
+) -> Prepared:
     """Fit the preprocessing on the training rows and apply it to all three parts.
 
     Parameters
@@ -350,19 +338,33 @@ def prepare(data: Dataset, split: Split, task: Task | None = None) -> Prepared:
         Of the same dataset and task.
     task : {"classification", "regression"}, optional
         A head's task; the table's own when None.
+    further : mapping of str to (column, task), optional
+        What other heads learn, by any name; these columns are no features then. See `further_targets`.
+    plan : Plan, optional
+        What takes the place of the default treatment of categories and gaps, and steps after it; see
+        `medilytica_widgets.algorithms.chain.plan_of`.
 
     Raises
     ------
     DataError
-        No column is left to learn from.
+        No column is left to learn from, or a step cannot be fitted.
+    ParameterError
+        A step asks for more rows or columns than there are.
+    ColumnNotFoundError
+        A further target is not there.
     TargetError
-        The target does not fit the task.
+        The target, or a further one, does not fit its task.
     """
-    chosen: Task = task or data.task or "classification"
-    y, _ = target_of(data, chosen)
-    y = y.astype(np.int64 if chosen == "classification" else np.float32)
-    preprocessor = Preprocessor.fit(data, split.train)
-    train, validation, test = preprocessor.transform_rows(data, split.train, split.validation, split.test)
+    others = further_targets(data, split, further or {})
+    chosen = task or data.task
+    if chosen is None:
+        y: NDArray[Any] = np.full(len(data), -1, dtype=np.int64)
+    else:
+        y, _ = target_of(data, chosen)
+        y = y.astype(np.int64 if chosen == "classification" else np.float32)
+    without = {other.column for other in others.values()}
+    preprocessor, train = Preprocessor.fit_transform(data, split.train, without, plan, y[split.train])
+    validation, test = preprocessor.transform_rows(data, split.validation, split.test)
     return Prepared(
         train,
         validation,
@@ -375,4 +377,6 @@ def prepare(data: Dataset, split: Split, task: Task | None = None) -> Prepared:
         chosen,
         preprocessor,
         split,
+        others,
+        plan,
     )

@@ -6,19 +6,21 @@ import hashlib
 import io
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from ..errors import DataError, EmptyTableError, MissingFileError, nearest_name
+from ..errors import DataError, EmptyTableError, MedilyticaError, MissingFileError, SpecError, hint, nearest_name
+from ..parameters import OWN_FIRST
+from ..registered import Entry, find
 from .builtin import BUILTIN, SAMPLE, builtin_frame
 from .spec import FRAME
 from .text import TextFormat, read_text
 
-Form = Literal["text", "parquet", "json", "builtin", "frame"]
+Form = Literal["text", "parquet", "json", "builtin", "own", "frame"]
 
 #: The largest answer read from an address, in bytes.
 URL_LIMIT = 1 << 30
@@ -47,6 +49,8 @@ class Reading:
         SHA-256 of the content; empty when it has to be taken from the cleaned frame.
     name : str
     notes : list of str
+    options : dict
+        Of a registered table, every argument.
     """
 
     frame: pd.DataFrame
@@ -58,15 +62,21 @@ class Reading:
     fingerprint: str = ""
     name: str = ""
     notes: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
-def read(source: Any, names: Sequence[str] | None) -> Reading:
-    """Read any supported source.
+def read(source: Any, names: Sequence[str] | None, options: Mapping[str, Any] | None = None) -> Reading:
+    """Read any supported source; ``options`` are the arguments of a registered table.
 
     Raises
     ------
     MissingFileError, EmptyTableError, EncodingError, DataError
     """
+    own = find("dataset", source)
+    if own is not None and not Path(source).exists():
+        return _registered(own, names, options or {})
+    if options:
+        raise SpecError(f"No data set is registered as {source!r}. {OWN_FIRST}")
     if isinstance(source, pd.DataFrame):
         return _in_memory(source, names)
     if hasattr(source, "to_pandas") and hasattr(source, "column_names"):
@@ -103,6 +113,32 @@ def _built_in(name: str, names: Sequence[str] | None) -> Reading:
     return Reading(frame, list(frame.columns), name, name, "builtin", name=name)
 
 
+def _registered(entry: Entry, names: Sequence[str] | None, options: Mapping[str, Any]) -> Reading:
+    if names is not None:
+        raise DataError(f"The registered table {entry.id!r} has its own column names; leave out names=….")
+    for name in options:
+        if name not in entry.parameters:
+            known = hint(str(name), entry.parameters) if entry.parameters else "It has no options."
+            raise DataError(f"The registered table {entry.id!r} has no option {name!r}. {known}")
+    full = entry.parameters.validate(options)
+    try:
+        frame = entry.object(**full)
+    except MedilyticaError:
+        raise
+    except Exception as error:  # whatever a function of somebody else raises
+        raise DataError(
+            f"The registered table {entry.id!r} could not be made; {entry.called} raised {type(error).__name__}: "
+            f"{str(error)[:300]}."
+        ) from error
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(
+            f"The registered table {entry.id!r} came as {type(frame).__name__}; {entry.called} has to return a pandas "
+            "DataFrame."
+        )
+    frame = frame.reset_index(drop=True)
+    return Reading(frame, list(frame.columns), entry.id, entry.id, "own", name=entry.id, options=full)
+
+
 def _bytes_of(path: Path, given: str) -> bytes:
     try:
         return path.read_bytes()
@@ -117,7 +153,8 @@ def _bytes_of(path: Path, given: str) -> bytes:
 def _absent(path: Path, given: str) -> str:
     if not path.suffix and path.name == given:
         near = nearest_name(given, BUILTIN)
-        tables = f"Did you mean the built-in table {near!r}?" if near else f"Built-in tables: {', '.join(BUILTIN)}."
+        built_in = f"Built-in tables: {', '.join(BUILTIN)}. {OWN_FIRST}"
+        tables = f"Did you mean the built-in table {near!r}?" if near else built_in
         return f"There is no file and no built-in table called {given!r}. {tables}"
     if not path.parent.is_dir():
         return f"There is no file {given!r}: the folder {str(path.parent)!r} does not exist. Check the path."

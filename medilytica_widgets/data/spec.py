@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 Role = Literal["feature", "target", "set_aside"]
 Task = Literal["classification", "regression"]
@@ -19,7 +19,7 @@ class DataSpec(BaseModel):
     Parameters
     ----------
     source : str
-        A path, an http(s) address, the name of a built-in table, or ``"<frame>"`` for a table
+        A path, an http(s) address, the name of a built-in table or of a registered one, or ``"<frame>"`` for a table
         given in memory.
     target : str, optional
         The column to predict.
@@ -35,6 +35,8 @@ class DataSpec(BaseModel):
         A name for display; the file's own name when None.
     fingerprint : str
         SHA-256 of the content, hexadecimal; empty when it has not been read yet.
+    options : dict
+        What a registered table is made with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,3 +49,11 @@ class DataSpec(BaseModel):
     missing: list[str] = Field(default_factory=lambda: ["", "NA", "?"])
     name: str | None = None
     fingerprint: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _serialised(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        if not self.options:
+            del plain["options"]
+        return plain

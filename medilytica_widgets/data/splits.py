@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Split:
 def split(
     data: Dataset, *, seed: int = 0, test: float = 0.20, validation: float = 0.16, task: Task | None = None
 ) -> Split:
-    """Divide the rows whose target is present.
+    """Divide the rows whose target is present, or all rows of a table without a target.
 
     scikit-learn's `train_test_split` is applied twice with ``random_state=seed``: first the test
     part is taken off, then the validation part from what is left.
@@ -62,21 +63,24 @@ def split(
         Shares that leave a part empty.
     DataError
         Too few rows for three parts.
-    TargetError
-        The table has no target.
     """
     if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
         raise SpecError(
             f"The shares test={test} and validation={validation} leave no rows for one of the parts. "
             "Each is between 0 and 1, and together they are less than 1."
         )
-    y, present = target_of(data, task)
+    if data.target is None and task is None:
+        y: NDArray[Any] = np.zeros(len(data))
+        present = np.ones(len(data), dtype=bool)
+    else:
+        y, present = target_of(data, task)
     rows = np.flatnonzero(present).astype(np.int64)
     sizes = max(1, round(len(rows) * test)), max(1, round(len(rows) * validation))
     if len(rows) - sum(sizes) < 1:
+        having = " with a target" if data.target is not None else ""
         raise DataError(
-            f"{len(rows)} row{'s' if len(rows) != 1 else ''} with a target cannot be divided into train, "
-            "validation and test parts. At least 3 are needed."
+            f"{len(rows)} row{'s' if len(rows) != 1 else ''}{having} cannot be divided into train, validation and test "
+            "parts. At least 3 are needed."
         )
     notes: list[str] = []
     absent = len(y) - len(rows)

@@ -58,41 +58,53 @@ def stuck_shares(
     return dead, saturated
 
 
-def collect_activations(module: nn.Sequential, rows: Tensor) -> list[Activation]:
-    """Return what goes into each activation of a stack that follows a linear layer.
+def collect_activations(module: nn.Module, rows: Tensor) -> list[Activation]:
+    """Return what goes into each activation of a network that follows a linear layer in a row of modules.
 
     The rows pass once, without gradients and in evaluation mode, so no generator is used and no running statistic
     changes; afterwards every module is in the mode it was in. Call it on the thread that trains.
 
     Parameters
     ----------
-    module : nn.Sequential
+    module : nn.Module
     rows : Tensor of shape (rows, features)
         On the module's device. Some 256 will do.
 
     Returns
     -------
     list of Activation
-        ``parameter`` is the index of the linear layer's weight in ``module.parameters()``; the inputs are copies
-        on the CPU.
+        ``parameter`` is the index of the linear layer's weight among the trainable ones of ``module.parameters()``;
+        the inputs are copies on the CPU.
     """
     import torch
 
     modes = [(part, part.training) for part in module.modules()]
+    places = {id(p): k for k, p in enumerate(p for p in module.parameters() if p.requires_grad)}
     found: list[Activation] = []
-    index, linear = 0, -1
+    hooks = []
+
+    def watch(part: nn.Module, linear: int, name: str) -> None:
+        def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if given[0].dim() == 2:
+                found.append(Activation(linear, name, given[0].float().cpu().numpy().copy()))
+
+        hooks.append(part.register_forward_pre_hook(note))
+
+    for row in module.modules():
+        linear = -1
+        for part in row if isinstance(row, torch.nn.Sequential) else ():
+            name = _MODULES.get(type(part).__name__)
+            if name is not None and linear >= 0:
+                watch(part, linear, name)
+            if isinstance(part, torch.nn.Linear):
+                linear = places.get(id(part.weight), -1)
     try:
         module.eval()
         with torch.no_grad():
-            for part in module:
-                name = _MODULES.get(type(part).__name__)
-                if name is not None and linear >= 0 and rows.dim() == 2:
-                    found.append(Activation(linear, name, rows.float().cpu().numpy().copy()))
-                if isinstance(part, torch.nn.Linear):
-                    linear = index
-                index += sum(1 for _ in part.parameters())
-                rows = part(rows)
+            module(rows)
     finally:
+        for hook in hooks:
+            hook.remove()
         for part, training in modes:
             part.training = training
     return found

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..network.analysis import analyse
 from ..network.kinds import checked
-from ..network.spec import Layer
+from ..network.spec import Head, Layer
 from .log import Level
 
 TOO_LARGE = ("diverging_loss", "exploding_gradients", "large_updates")
@@ -82,19 +83,18 @@ def layer_notes(layers: Sequence[Layer], n_inputs: int, n_outputs: int) -> tuple
         For a layer that does not exist.
     """
     notes: list[LayerNote] = []
-    parameter, features = 0, n_inputs
-    for index, layer in enumerate(layers):
-        entry, options = checked(layer.kind, layer.options, index)
-        if layer.kind == "linear":
+    parameter = 0
+    rows = analyse(layers, n_inputs, Head("regression"), 1).rows
+    for index, (layer, row) in enumerate(zip(layers, rows, strict=True)):
+        options = checked(layer.kind, layer.options, index)[1]
+        if layer.kind == "linear" and row.tensors:
             activation = _activation(options["activation"])
             notes.append(LayerNote(parameter, _title(index, options["units"], activation), activation))
         elif layer.kind == "activation" and notes and not notes[-1].activation:
             name = _activation(options["name"])
             before = notes[-1]
             notes[-1] = LayerNote(before.parameter, before.title.replace(" units)", f" units, {name})"), name)
-        # a linear layer has weight and bias, a normalisation the same; nothing else learns
-        parameter += 2 if entry.counts(options, features).parameters else 0
-        features = entry.outputs(options, features)
+        parameter += row.tensors
     outputs = "1 output" if n_outputs == 1 else f"{n_outputs} outputs"
     return (*notes, LayerNote(parameter, f"the output layer ({outputs})", ""))
 

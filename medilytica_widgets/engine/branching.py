@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..algorithms.own import hyperparameter, own_optimizer
 from .checkpoints import TrainingState
-from .stepping import SLOTS
+from .stepping import OWN, SLOTS
 from .telemetry import Mark, Telemetry
 
 _OBJECTIVE = {"label_smoothing", "class_weight"}
@@ -52,10 +53,13 @@ def branched(
     rows = rows[:, columns["epoch"] <= epoch]
     tensors = {**state.tensors, "history": rows}
     changed = {name for name, value in values.items() if before.get(name) != value}
-    if changed & {"optimizer", "momentum"}:
-        tensors = {name: array for name, array in tensors.items() if not name.startswith("slot.")}
+    own = own_optimizer(values["optimizer"])
+    options = {hyperparameter(own.id, name) for name in own.parameters} if own is not None else set()
+    if changed & {"optimizer", "momentum", *options}:
+        tensors = {name: array for name, array in tensors.items() if not name.startswith(("slot.", OWN))}
+        facts.pop("optimizer", None)
         empty = np.zeros_like(tensors["weights"])
-        tensors |= {f"slot.{name}": empty for name in SLOTS[values["optimizer"]]}
+        tensors |= {f"slot.{name}": empty for name in SLOTS.get(values["optimizer"], ())}
         facts |= {"step": 0, "mu_product": 1.0}
     patience = values["patience"]
     rescaled = bool(changed & _OBJECTIVE)

@@ -26,7 +26,7 @@ from .checkpoints import read_state
 from .facts import write_json
 from .failures import explain
 from .job import Job
-from .job_files import ARRAYS, read_job, remove_job
+from .job_files import arrays_of, read_job, remove_job
 from .keeper import Keeping
 from .processes import birth, die_with, orphaned
 from .reporting import FailedStart, ReportingTrainer, Seen
@@ -210,8 +210,8 @@ class Server:
         self._write_status()
         if self._temporary and os.name != "nt":
             # they are mapped; should this process and the kernel be killed, nothing large stays behind
-            for name in ARRAYS:
-                (self.folder / f"{name}.npy").unlink(missing_ok=True)
+            for array in arrays_of(self.folder):
+                array.unlink(missing_ok=True)
         _import_for(job)
         resume = read_state(self.folder / RESUME) if extra["resume"] else None
         with contextlib.suppress(OSError):

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CheckpointError, TargetError
+from ..algorithms._unsupervised import needs
+from ..algorithms.base import SUPERVISED
+from ..errors import CheckpointError, DataError, TargetError
+from . import unsupervised
 from .checkpoints import TrainingState
 from .job import Job
 from .loop import Host
 from .predictors import EstimatorPredictor, freeze, spread
 from .progress_line import ProgressLines
 from .storage import dump_estimator, load_estimator
+from .telemetry import METRIC
 
 
 class _Enough(Exception):
@@ -42,16 +46,18 @@ class EstimatorLoop:
     def __init__(self, job: Job, host: Host, resume: TrainingState | None = None) -> None:
         self._job, self._host = job, host
         self._estimator = job.algorithm.build(job.values, job.task, job.n_features, job.n_classes, job.seed)
-        self._fit_arguments = job.algorithm.fit_arguments(job.values, job.prepared.y_train)
+        self._supervised = job.task in SUPERVISED
+        self._fit_arguments = job.algorithm.fit_arguments(job.values, job.prepared.y_train) if self._supervised else {}
         staged = job.algorithm.staged
-        if staged == "callback" and not hasattr(self._estimator, "set_callbacks"):
+        # other solvers than this one call back with no estimator that predicts, or not at all
+        watched = hasattr(self._estimator, "set_callbacks") and getattr(self._estimator, "solver", "lbfgs") == "lbfgs"
+        if staged == "callback" and not watched:
             staged = None
         self._staged = staged
         self.path = "single" if staged is None else "staged"
-        self._scores = _Scores(job)
-        metric = "accuracy" if job.task == "classification" else "mean_absolute_error"
+        self._scores: _Scores | unsupervised.Scores = _Scores(job) if self._supervised else unsupervised.Scores(job)
         stages = max(job.algorithm.stage_sizes(job.values), default=1)
-        self._lines = ProgressLines(host.log, metric, stages, "Stage")
+        self._lines = ProgressLines(host.log, METRIC[job.task], stages, "Stage")
         self._ready: Any = None
         self._stage = 0
         self._watching = False
@@ -135,6 +141,9 @@ class EstimatorLoop:
 
     def _fit(self, estimator: Any) -> None:
         data = self._job.prepared
+        if not self._supervised:
+            self._fit_without_target(estimator)
+            return
         try:
             estimator.fit(data.X_train, data.y_train, **self._fit_arguments)
         except ValueError as error:
@@ -145,6 +154,22 @@ class EstimatorLoop:
                 "tell apart. Give more rows of the other classes, hold fewer rows out, or take another seed."
             ) from error
 
+    def _fit_without_target(self, estimator: Any) -> None:
+        data, algorithm = self._job.prepared, self._job.algorithm
+        try:
+            if needs(algorithm.id).target:
+                estimator.fit(data.X_train, data.y_train)
+            else:
+                estimator.fit(data.X_train)
+        except ValueError as error:
+            said = " ".join(str(error).split())
+            raise DataError(
+                f"{algorithm.name} cannot be fitted on these rows: {said if said[-1:] in '.?!' else said + '.'}"
+            ) from error
+        unsupervised.complete(estimator, self._job)
+        if self._staged is None and (remark := unsupervised.unfinished(estimator)):
+            self._host.note(remark)
+
     def _finish_stage(self, stage: int, estimator: Any, seconds: float) -> None:
         self._ready, self._stage = estimator, stage
         n = self._job.samples_per_epoch
@@ -152,7 +177,7 @@ class EstimatorLoop:
         row = {
             "epoch": float(stage),
             **self._scores.measure(estimator),
-            "learning_rate": float(self._job.values.get("learning_rate", math.nan)),
+            "learning_rate": float(self._job.values.get("learning_rate") or math.nan),
             "seconds": seconds,
             "samples_per_second": n / seconds if seconds > 0 else math.nan,
         }

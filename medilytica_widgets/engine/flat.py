@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..algorithms.own import options_of, own_optimizer
 from .held import copied, finite
+from .own_optimizer import OwnOptimizer
 from .stepping import SLOTS, FlatState
 
 
@@ -38,15 +41,24 @@ class FlatModel:
 
     Parameters
     ----------
-    module : nn.Sequential
-        On its device. Its parameters become views of `state`.
+    module : nn.Module
+        On its device. Its trainable parameters become views of `state`.
     optimizer : str
         An id of `medilytica_widgets.engine.stepping.SLOTS`.
     momentum : float
         At 0, sgd keeps nothing for the weights.
+    values : mapping, optional
+        All hyperparameters, for the arguments of a registered optimizer.
+
+    Attributes
+    ----------
+    own : OwnOptimizer or None
+        The optimizer that somebody registered, where it is one.
     """
 
-    def __init__(self, module: nn.Sequential, optimizer: str, momentum: float) -> None:
+    def __init__(
+        self, module: nn.Module, optimizer: str, momentum: float, values: Mapping[str, Any] | None = None
+    ) -> None:
         self.module = module
         trainable = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         spans, start = [], 0
@@ -56,18 +68,25 @@ class FlatModel:
         self.spans = tuple(spans)
         weights = torch.cat([p.detach().reshape(-1) for _, p in trainable])
         gradient = torch.zeros_like(weights)
-        slots = () if optimizer == "sgd" and momentum == 0.0 else SLOTS[optimizer]
+        entry = own_optimizer(optimizer)
+        slots = () if entry is not None or optimizer == "sgd" and momentum == 0.0 else SLOTS[optimizer]
         self.state = FlatState(weights, gradient, {name: torch.zeros_like(weights) for name in slots})
         for span, (_, parameter) in zip(spans, trainable, strict=True):
             parameter.data = span.of(weights)
             parameter.grad = span.of(gradient)
-        # such as batch normalisation's running statistics; layers change them in place
+        self.own = None
+        if entry is not None:
+            places = [(parameter, span.start) for span, (_, parameter) in zip(spans, trainable, strict=True)]
+            self.own = OwnOptimizer(entry, options_of(entry, values or {}), self.state, places)
+        # such as batch normalisation's running statistics, which layers change in place; and what is frozen
         self.buffers: dict[str, Tensor] = dict(module.named_buffers())
+        self.buffers |= {name: p.data for name, p in module.named_parameters() if not p.requires_grad}
         self.on_cpu = weights.device.type == "cpu"
 
     def bind_gradients(self) -> None:
         """Make the parameters' gradients views of the flat buffer again, after something else had replaced them."""
-        for span, parameter in zip(self.spans, self.module.parameters(), strict=True):
+        trainable = (p for p in self.module.parameters() if p.requires_grad)
+        for span, parameter in zip(self.spans, trainable, strict=True):
             parameter.grad = span.of(self.state.gradient)
 
     def copy(self) -> Weights:

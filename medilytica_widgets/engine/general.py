@@ -14,6 +14,7 @@ from torch.nn import functional
 from .flat import FlatModel
 from .flat_optimizer import FlatOptimizer
 from .memory import is_out_of_memory
+from .own_optimizer import OwnOptimizer
 from .stepping import Objective, StepSettings, Totals
 from .torch_model import SeededDropout
 
@@ -75,9 +76,9 @@ class GeneralPath:
         self._classes = objective.n_classes
         weights = objective.class_weights
         self._class_weights = None if weights is None else torch.from_numpy(weights).to(self._device)
-        self._normed = any(isinstance(m, nn.BatchNorm1d) for m in self._module.modules())
+        self._normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self._module.modules())
         self._matrices = [span for span in model.spans if len(span.shape) > 1]
-        self._optimizer = FlatOptimizer(model.state, settings)
+        self._optimizer = self._stepper(settings)
         # MPS has no float64
         wide = torch.float32 if self._device.type == "mps" else torch.float64
         self._totals = torch.zeros(2, dtype=wide, device=self._device)
@@ -153,6 +154,11 @@ class GeneralPath:
         return part[0], part[1]
 
     # -- one step
+
+    def _stepper(self, settings: StepSettings, undecayed: int = 0) -> FlatOptimizer | OwnOptimizer:
+        """Return what changes the weights; ``undecayed`` as of `FlatOptimizer`."""
+        own = self._model.own
+        return FlatOptimizer(self._model.state, settings, undecayed) if own is None else own.begun(undecayed)
 
     def _gradients(self, rows: Tensor, count: int, wanted: int | None, totals: Tensor) -> int:
         """Leave the batch's gradient in the flat buffer and return how many rows it is of.

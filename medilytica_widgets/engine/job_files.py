@@ -21,7 +21,10 @@ from numpy.typing import NDArray
 from .. import algorithms
 from ..algorithms import Algorithm
 from ..errors import DataError, SpecError, StateError
+from ..network.custom_losses import function_of
+from ..network.losses import CUSTOM, find_loss
 from ..network.spec import Head, Layer
+from ..registered import find
 from .atomic import replacing, write_all
 from .channel import ADDRESS, KEY, KILLED, PRINTED, RECORD, RESUME, STATUS
 from .job import Job
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     from ..data import Prepared
 
 ARRAYS = ("X_train", "X_validation", "X_test", "y_train", "y_validation", "y_test")
-_WRITTEN = frozenset({"algorithm", "values", "prepared", "layers", "head"})
+_WRITTEN = frozenset({"algorithm", "values", "prepared", "layers", "head", "heads"})
+_PARTS = ("train", "validation", "test")
 _VERSION = 1
 
 
@@ -52,6 +56,26 @@ class Rows:
     task: str
     preprocessor: Any = None
     split: Any = None
+    further: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class FurtherRows:
+    """The same of `medilytica_widgets.data.further.FurtherTarget`."""
+
+    column: str
+    task: str
+    train: NDArray[Any]
+    validation: NDArray[Any]
+    test: NDArray[Any]
+    classes: tuple[str, ...]
+    mean: float
+    std: float
+
+    def part(self, name: str) -> NDArray[Any]:
+        """Return "train", "validation" or "test"."""
+        array: NDArray[Any] = getattr(self, name)
+        return array
 
 
 def write_job(folder: str | os.PathLike[str], job: Job, **extra: Any) -> None:
@@ -82,6 +106,14 @@ def write_job(folder: str | os.PathLike[str], job: Job, **extra: Any) -> None:
         "values": dict(job.values),
         "layers": [layer.to_json() for layer in job.layers],
         "head": job.head.to_json() if job.head is not None else None,
+        "heads": [head.to_json() for head in job.heads],
+        "losses": {head.loss: find_loss_module(head) for head in job.heads if head.loss.startswith(CUSTOM)},
+        "modules": find_modules(job),
+        "further": [
+            {name: getattr(found, name) for name in ("column", "task", "mean", "std")}
+            | {"classes": list(found.classes)}
+            for found in _further(job)
+        ],
         "fields": {f.name: getattr(job, f.name) for f in dataclasses.fields(job) if f.name not in _WRITTEN},
         "feature_names": list(data.feature_names),
         "classes": list(data.classes),
@@ -92,8 +124,10 @@ def write_job(folder: str | os.PathLike[str], job: Job, **extra: Any) -> None:
         text = json.dumps(facts, default=_plain)
     except (TypeError, ValueError) as error:
         raise SpecError(f"The job cannot be written for another process: {error}.") from error
-    for name in ARRAYS:
-        array = np.asarray(getattr(data, name))
+    arrays = {name: getattr(data, name) for name in ARRAYS}
+    arrays |= {_further_name(k, part): f.part(part) for k, f in enumerate(_further(job)) for part in _PARTS}
+    for name, given in arrays.items():
+        array = np.asarray(given)
         if array.dtype.hasobject:
             raise DataError(f"{name} holds Python objects; another process needs numbers.")
         # over a file that a training has mapped, it would change that training's data
@@ -137,7 +171,18 @@ def read_job(folder: str | os.PathLike[str], *, imports: bool = False) -> tuple[
                 f"{_VERSION}; use the version that wrote it."
             )
         arrays = {name: _mapped(place / f"{name}.npy") for name in ARRAYS}
-        rows = Rows(**arrays, feature_names=facts["feature_names"], classes=facts["classes"], task=facts["task"])
+        heads = tuple(Head(**plain) for plain in facts["heads"])
+        further = {
+            head.name: _further_rows(place, k, told)
+            for k, (head, told) in enumerate(zip(heads[1:], facts["further"], strict=True))
+        }
+        rows = Rows(
+            **arrays,
+            feature_names=facts["feature_names"],
+            classes=facts["classes"],
+            task=facts["task"],
+            further=further,
+        )
         layers = tuple(Layer(**layer) for layer in facts["layers"])
         head = None if facts["head"] is None else Head(**facts["head"])
         entry, fields, extra = facts["algorithm"], facts["fields"], facts["extra"]
@@ -147,16 +192,26 @@ def read_job(folder: str | os.PathLike[str], *, imports: bool = False) -> tuple[
         if isinstance(error, StateError):
             raise
         raise StateError(f"The job in {place} is damaged: {error}") from error
+    if imports:
+        # first, since what they register may give the algorithm further hyperparameters
+        for module in (*facts["losses"].values(), *facts.get("modules", ())):
+            importlib.import_module(module)
     algorithm = _load_algorithm(entry, imports)
-    job = Job(algorithm, facts["values"], cast("Prepared", rows), layers=layers, head=head, **fields)
+    job = Job(algorithm, facts["values"], cast("Prepared", rows), layers=layers, head=head, heads=heads, **fields)
     return job, dict(extra)
 
 
 def remove_job(folder: str | os.PathLike[str]) -> None:
     """Remove what `write_job` wrote; a training that has it mapped keeps it. What cannot be removed stays."""
-    for name in ("job.json", *(f"{name}.npy" for name in ARRAYS)):
+    for path in (Path(folder) / "job.json", *arrays_of(folder)):
         with contextlib.suppress(OSError):
-            (Path(folder) / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+
+def arrays_of(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the files that hold a job's arrays."""
+    place = Path(folder)
+    return [*(place / f"{name}.npy" for name in ARRAYS), *sorted(place.glob("further_*.npy"))]
 
 
 def remove_process_files(folder: str | os.PathLike[str]) -> None:
@@ -205,6 +260,77 @@ def find_algorithm(algorithm: Algorithm) -> dict[str, Any]:
         f"{algorithm.name} is known to this process only, so a training process could not find it. Move the entry "
         "into a module of its own and import it from there, or train with worker='thread'."
     )
+
+
+def find_loss_module(head: Head) -> str:
+    """Return the module whose import registers the loss of a head.
+
+    Raises
+    ------
+    SpecError
+        If the loss lives only in this process, in a notebook's cell for example.
+    """
+    function = function_of(find_loss(head.loss, head.task))
+    name = str(getattr(function, "__module__", "") or "")
+    if not name or name == "__main__" or name not in sys.modules:
+        raise SpecError(
+            f"The loss {head.loss.removeprefix(CUSTOM)!r} is known to this process only, so a training process could "
+            "not find it. Move it into a module of its own and import it from there, or train with worker='thread'."
+        )
+    return name
+
+
+def find_modules(job: Job) -> list[str]:
+    """Return the modules whose import registers the layers, activations and the optimizer of a job.
+
+    Raises
+    ------
+    SpecError
+        If one of them lives only in this process, in a notebook's cell for example.
+    """
+    if job.algorithm.engine != "torch":
+        return []
+    used = [("optimizer", job.values.get("optimizer")), ("activation", job.values.get("activation"))]
+    for layer in job.layers:
+        used.append(("layer", layer.kind))
+        used += [("activation", value) for value in layer.options.values()]
+    modules = []
+    for kind, id in used:
+        entry = find(kind, id)
+        if entry is None:
+            continue
+        if not entry.importable:
+            raise SpecError(
+                f"The {kind} {entry.id!r} is known to this process only, so a training process could not find it. Move "
+                "it into a module of its own and import it from there, or train with worker='thread'."
+            )
+        modules.append(entry.module)
+    return sorted(set(modules))
+
+
+def check_travels(job: Job) -> None:
+    """Raise `SpecError` where a job uses what was registered in this process only, so that no other can train it."""
+    find_algorithm(job.algorithm)
+    find_modules(job)
+    for head in job.heads:
+        if head.loss.startswith(CUSTOM):
+            find_loss_module(head)
+
+
+def _further(job: Job) -> list[Any]:
+    """Return what the heads beside the first learn, in their order."""
+    there = getattr(job.prepared, "further", {})
+    return [there[head.name] for head in job.heads[1:]]
+
+
+def _further_rows(place: Path, index: int, told: Mapping[str, Any]) -> FurtherRows:
+    train, validation, test = (_mapped(place / f"{_further_name(index, part)}.npy") for part in _PARTS)
+    classes, mean, std = tuple(told["classes"]), float(told["mean"]), float(told["std"])
+    return FurtherRows(told["column"], told["task"], train, validation, test, classes, mean, std)
+
+
+def _further_name(index: int, part: str) -> str:
+    return f"further_{index}_{part}"
 
 
 def _modules_of(algorithm: Algorithm) -> list[str]:

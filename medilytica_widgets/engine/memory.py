@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..algorithms.own import own_optimizer
 from ..errors import InputError, OutOfMemoryError, hint
 from ..network.analysis import LayerRow, require
 from ..network.kinds import checked
@@ -104,8 +105,8 @@ class Forecast:
 def forecast(
     layers: Sequence[Layer],
     n_features: int,
-    head: Head,
-    n_outputs: int,
+    head: Head | Sequence[Head],
+    n_outputs: int | Sequence[int],
     batch_size: int,
     optimizer: str,
     *,
@@ -120,8 +121,8 @@ def forecast(
     layers : sequence of Layer
         The hidden stack.
     n_features : int
-    head : Head
-    n_outputs : int
+    head : Head or sequence of Head
+    n_outputs : int or sequence of int
     batch_size : int
         More than there are rows counts as all rows.
     optimizer : str
@@ -140,7 +141,9 @@ def forecast(
     InputError
         For an unknown optimizer or precision.
     """
-    if optimizer not in SLOTS:
+    # of a registered one nobody knows what it keeps; two values for each weight is much
+    slots = len(SLOTS.get(optimizer, ())) if own_optimizer(optimizer) is None else 2
+    if not slots:
         raise InputError(f"There is no optimizer {optimizer!r}. {hint(optimizer, SLOTS)}")
     if precision not in PRECISIONS:
         raise InputError(f"There is no precision {precision!r}. {hint(precision, PRECISIONS)}")
@@ -148,16 +151,19 @@ def forecast(
     analysis = require(layers, n_features, head, n_outputs)
     batch = max(1, min(batch_size, n_rows)) if n_rows else batch_size
     weights = analysis.total_parameters
-    largest = max(row.parameters for row in (*analysis.rows, analysis.head))
-    kept, widest = _values_of_a_row(layers, analysis.rows, n_features, n_outputs)
+    largest = max(row.parameters for row in (*analysis.rows, *analysis.heads))
+    outputs = [n_outputs] if isinstance(n_outputs, int) else list(n_outputs)
+    kept, widest = _values_of_a_row(layers, analysis.rows, n_features, sum(outputs))
+    # of every further head an int64 or float32 with a flag, for each row
+    targets = 12 * (len(outputs) - 1)
     rows_bytes = 0 if device == "cpu" else n_rows * n_features * weight_bytes
     return Forecast(
-        data=rows_bytes + n_rows * 16,
+        data=rows_bytes + n_rows * (16 + targets),
         parameters=analysis.total_bytes * weight_bytes // 4 + (weights * value_bytes if copied else 0),
         gradients=(weights + largest) * weight_bytes,
-        optimizer=weights * (len(SLOTS[optimizer]) + _SCRATCH.get(optimizer, 0)) * weight_bytes,
+        optimizer=weights * (slots + _SCRATCH.get(optimizer, 0)) * weight_bytes,
         # backward, the gradients of a layer's output and of its input are there at once
-        activations=batch * ((kept + 2 * widest) * value_bytes + n_features * weight_bytes + 16),
+        activations=batch * ((kept + 2 * widest) * value_bytes + n_features * weight_bytes + 16 + targets),
         batch_size=batch,
     )
 

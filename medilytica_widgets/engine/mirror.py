@@ -96,7 +96,6 @@ class Mirror(Trainer):
     def _revive(self, stored: StoredModel) -> Predictor:
         if stored.problem:
             raise ModelFileError(stored.problem)
-        assert self.job.head is not None  # Job fills it in
         predictor = restore_predictor(stored.kind, stored.content, stored.facts, self.job.layers, self.job.head)
         predictor.version = stored.version
         return predictor

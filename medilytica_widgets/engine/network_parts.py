@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ..algorithms import balanced_weights
 from ..errors import InputError
-from ..network import build
+from ..network import batch_normed, build
+from ..network.custom_losses import try_loss
 from . import devices
 from .flat import FlatModel, Weights
+from .heads import HeadPlan, stand_ins, target_rows
 from .job import Job
 from .memory import Forecast, available, forecast, micro_batch
 from .perceptron.plan import plan_of
 from .stepping import Objective, StepSettings
-from .torch_model import TorchPredictor, dropout_generator, module_pool, seed_dropout
+from .torch_model import TorchPredictor, module_pool, seed_dropout
+
+if TYPE_CHECKING:
+    from .heads_path import HeadsObjective
 
 
 class NetworkParts:
@@ -43,46 +49,86 @@ class NetworkParts:
         data = job.prepared
         _check_finite(data.X_train, data.feature_names)
         self.n_classes = job.n_classes if job.task == "classification" else 0
+        plans = job.head_plans
         # on the processor first: that is where the network is made
         self._fitting_rows(values, "cpu", 1)
-        module = build(job.layers, job.n_features, job.head, job.n_classes, job.seed)
+        module: nn.Module
+        generator = torch.Generator()
+        if plans is None:
+            module = build(job.layers, job.n_features, job.head, job.n_classes, job.seed, generator)
+        else:
+            from .heads_model import build_headed
+
+            for plan in plans:
+                try_loss(plan.loss, plan.task, plan.n_classes)
+            module = build_headed(job.layers, job.n_features, plans, job.seed, generator)
         self.n_weights = sum(p.numel() for p in module.parameters())
         if device is not None:
             self.device = devices.choose(device, self.n_weights, values["batch_size"])
         else:
             placed = devices.place(job.device, module, job.n_features, int(values["batch_size"]))
             self.device = torch.device(placed.device)
-        self.dropout_generator = dropout_generator(module, job.seed, self.device)
+        # on the processor it goes on where the weights ended, as torch's own does in a script
+        there = self.device.type != "cpu"
+        self.dropout_generator = torch.Generator(self.device).manual_seed(job.seed + 2) if there else generator
         self.dropouts = seed_dropout(module, self.dropout_generator)
         self.order_generator = torch.Generator().manual_seed(job.seed + 1)
         size = self._step_rows(values)
         # batch normalisation cannot use a single row
-        least = 2 if any(layer.kind == "batch_norm" for layer in job.layers) else 1
+        least = 2 if batch_normed(job.layers) else 1
         fitting = max(least, self._fitting_rows(values, self.device.type, size))
         self.part_rows = fitting if fitting < min(size, job.samples_per_epoch) else None
-        self.model = FlatModel(module.to(self.device), values["optimizer"], values["momentum"])
+        self.model = FlatModel(module.to(self.device), values["optimizer"], values["momentum"], values)
         self.mean, self.std = 0.0, 1.0
-        if not self.n_classes:
+        if plans is not None:
+            self.mean, self.std = plans[0].mean, plans[0].std
+        elif not self.n_classes:
             target = np.asarray(data.y_train, dtype=np.float64)
             self.mean, self.std = float(target.mean()), float(target.std()) or 1.0
         self.X, self.y = self._rows(data.X_train), self._target(data.y_train)
         self.X_val, self.y_val = self._rows(data.X_validation), self._target(data.y_validation)
-        self.plan = plan_of(job.layers, job.n_features, job.head, job.n_classes)
+        self.plan = plan_of(job.layers, job.n_features, job.head, job.n_classes) if plans is None else None
         self.objective = Objective(
             self.n_classes, self._class_weights(values), float(values.get("label_smoothing") or 0.0)
         )
-        self._pool = module_pool(job.layers, job.n_features, job.head, job.n_classes, self.device)
+        self.heads: HeadsObjective | None = None
+        if plans is None:
+            self._pool = module_pool(job.layers, job.n_features, job.head, job.n_classes, self.device)
+        else:
+            self._add_heads(plans, values)
+
+    def _add_heads(self, plans: list[HeadPlan], values: Mapping[str, Any]) -> None:
+        from .heads_model import headed_pool
+        from .heads_path import objective_of
+
+        job = self.job
+        train, validation = (
+            [target_rows(job.prepared, plan.head, k, part)[1] for k, plan in enumerate(plans)]
+            for part in ("train", "validation")
+        )
+        self.heads = objective_of(plans, train, validation, values)
+        self._pool = headed_pool(job.layers, job.n_features, plans, self.device)
+
+    @property
+    def log_variances(self) -> NDArray[np.float64]:
+        """The logarithms of the noise variances of the heads whose weight is learned, in order."""
+        from .heads_model import BALANCE
+
+        spans = [span for span in self.model.spans if span.name.startswith(BALANCE)]
+        found = [span.of(self.model.state.weights).detach().cpu().numpy() for span in spans]
+        return np.asarray(found[0] if found else np.zeros(0), dtype=np.float64)
 
     def forecast(self, values: Mapping[str, Any], device: str, rows: int) -> Forecast:
         """Return the memory that a training with batches of so many rows takes."""
         job = self.job
         assert job.head is not None  # Job fills it in
         precision = "bfloat16" if values.get("precision") == "mixed" else "float32"
+        heads, outputs = stand_ins(job.head_plans) if job.head_plans else ([job.head], [job.n_classes])
         return forecast(
             job.layers,
             job.n_features,
-            job.head,
-            job.n_classes,
+            heads,
+            outputs,
             rows,
             values["optimizer"],
             precision=precision,
@@ -135,6 +181,11 @@ class NetworkParts:
     def predictor(self, weights: Weights, epoch: float, version: int) -> TorchPredictor:
         """Return a copy of the weights as something that predicts."""
         job = self.job
+        if self.heads is not None:
+            from .heads_model import HeadsPredictor
+
+            plans = self.heads.plans
+            return HeadsPredictor(weights.named, self._pool, plans, job.n_features, epoch=epoch, version=version)
         return TorchPredictor(
             weights.named,
             self._pool,

@@ -69,6 +69,12 @@ def export_state(loop: TorchLoop, at: EpochState | None = None) -> TrainingState
         "target_std": parts.std,
         "observer": loop.observer.state(),
     }
+    if parts.model.own is not None:
+        facts["optimizer"], kept = parts.model.own.state()
+        tensors |= kept
+    if parts.heads is not None:
+        facts["heads"] = [plan.to_json() for plan in parts.heads.plans]
+        tensors["heads.sums"] = parts.heads.sums.copy()
     return TrainingState(tensors, facts)
 
 
@@ -109,6 +115,10 @@ def import_state(loop: TorchLoop, saved: TrainingState) -> None:
         loop.epoch, loop.done, loop.seconds = int(facts["epoch"]), int(facts["done"]), float(facts["seconds"])
         rows, loss, hits = facts["sums"]
         loop.sums = Totals(loop.done, int(rows), float(loss), float(hits))
+        if parts.model.own is not None and facts.get("optimizer"):
+            parts.model.own.load(facts["optimizer"], saved.tensors)
+        if parts.heads is not None:
+            parts.heads.sums[:] = saved.tensors["heads.sums"]
         loop.rate = float(facts["rate"])
         loop.waited, loop.best_epoch = int(facts["waited"]), int(facts["best_epoch"])
         loop.best_loss = float(facts["best_loss"])
@@ -152,6 +162,12 @@ def predictor_of(job: Job, saved: TrainingState, *, best: bool = True) -> TorchP
             if name.startswith(prefix):
                 state[name.removeprefix(prefix)] = torch.from_numpy(np.array(saved.tensors[name]))
         epoch = float(facts["best_epoch"] if kept else facts["run"]["position"][0])
+        if "heads" in facts:
+            from .heads import HeadPlan
+            from .heads_model import HeadsPredictor
+
+            plans = [HeadPlan.from_json(plain) for plain in facts["heads"]]
+            return HeadsPredictor.restored(job.layers, job.n_features, plans, state, epoch)
         return TorchPredictor.from_state(
             job.layers,
             job.n_features,

@@ -49,8 +49,14 @@ class Observer:
         self._budget = Budget(host.sheet_every, parts.model.state.step, share=SHARE)
         self._before: NDArray[np.float32] | None = None
         objective = parts.objective
-        prior = prior_loss(parts.y, objective.n_classes, objective.class_weights, objective.label_smoothing)
-        self._doctor = Doctor(layer_notes(job.layers, job.n_features, job.n_classes), prior_loss=prior)
+        # of several losses added up, or of one of another kind, there is no simple best constant answer
+        prior = (
+            prior_loss(parts.y, objective.n_classes, objective.class_weights, objective.label_smoothing)
+            if parts.heads is None
+            else None
+        )
+        outputs = job.n_classes if parts.heads is None else parts.heads.plans[0].n_outputs
+        self._doctor = Doctor(layer_notes(job.layers, job.n_features, outputs), prior_loss=prior)
         self._lines = ProgressLines(host.log, parts.metric, epochs, "Epoch")
         self._row_at, self._row_epoch = -math.inf, 0.0
 

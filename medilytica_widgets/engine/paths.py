@@ -37,7 +37,8 @@ def choose_path(
     """
     if path and threads:
         return Choice(path, int(threads), "As before.")
-    if parts.device.type == "cuda" and parts.part_rows is None:
+    own = parts.model.own is not None
+    if parts.device.type == "cuda" and parts.part_rows is None and parts.heads is None and not own:
         return Choice("graph", torch.get_num_threads(), "Steps are captured in a CUDA graph.")
     if parts.device.type != "cpu":
         return Choice("general", torch.get_num_threads(), f"On {parts.device.type} every step is torch's own.")
@@ -45,8 +46,8 @@ def choose_path(
     if parts.part_rows is not None:
         # it alone takes a batch in parts
         return Choice("general", torch.get_num_threads(), "A batch does not fit into memory at once.")
-    # bfloat16 on the processor is torch's own business
-    plan = None if parts.mixed(values) else parts.plan
+    # bfloat16 on the processor is torch's own business, and a registered optimizer knows tensors only
+    plan = None if parts.mixed(values) or own else parts.plan
     found = choose_by_shape(plan, size, values["optimizer"], cores=torch.get_num_threads(), cache=cache)
     if found.threads:
         return found
@@ -76,6 +77,24 @@ def make_path(
         assert parts.plan is not None  # choose_path found one
         return WrittenPath(
             parts.plan, parts.model.state, parts.objective, X, y, X_val, y_val, generator, threads=choice.threads
+        )
+    if parts.heads is not None:
+        from .heads_path import HeadsPath
+
+        return HeadsPath(
+            parts.model,
+            parts.objective,
+            X,
+            y,
+            X_val,
+            y_val,
+            heads=parts.heads,
+            dropouts=parts.dropouts,
+            settings=settings,
+            threads=choice.threads,
+            mixed=parts.mixed(values),
+            part_rows=parts.part_rows,
+            note=note,
         )
     kind = GeneralPath
     if choice.path == "graph":

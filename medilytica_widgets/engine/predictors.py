@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, StateError
+from . import unsupervised
 
 
 class Predictor(ABC):
@@ -17,7 +18,7 @@ class Predictor(ABC):
 
     Parameters
     ----------
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "clustering", "anomaly", "transform"}
     n_features : int
     n_classes : int
         1 for regression.
@@ -33,6 +34,21 @@ class Predictor(ABC):
         self.n_classes = n_classes
         self.epoch = epoch
         self.version = version
+
+    @property
+    def further(self) -> dict[str, Predictor]:
+        """What predicts for each further head of a network, by the head's name; empty for other models."""
+        return {}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of a further head's classes; who holds a model knows those of the first."""
+        return ()
+
+    @property
+    def column(self) -> str:
+        """The column that a further head learned; empty for the first."""
+        return ""
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return class probabilities.
@@ -55,14 +71,28 @@ class Predictor(ABC):
             For another number of features.
         """
         if self.task != "classification":
-            raise StateError("A regression has no class probabilities; use predict().")
+            raise StateError(f"A {_WHAT[self.task]} has no class probabilities; use predict().")
         rows = self._rows(X)
         if len(rows) == 0:
             return np.empty((0, self.n_classes), dtype=np.float64)
         return self._probabilities(rows)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the class index (int64) or the predicted number (float64, the target's own units) of each row."""
+        """Return what the task asks for, a row each.
+
+        Returns
+        -------
+        ndarray
+            The class index (int64); the predicted number (float64, the target's own units); the cluster (int64, -1
+            for none); whether it is unusual (bool); or its new columns (rows, columns).
+
+        Raises
+        ------
+        InputError
+            For another number of features.
+        StateError
+            For a transformation that has no rule for new rows.
+        """
         if self.task == "classification":
             return np.asarray(self.predict_proba(X).argmax(axis=1), dtype=np.int64)
         rows = self._rows(X)
@@ -84,6 +114,14 @@ class Predictor(ABC):
     def _values(self, rows: NDArray[np.float32]) -> NDArray[np.float64]: ...
 
 
+_WHAT = {
+    "regression": "regression",
+    "clustering": "clustering",
+    "anomaly": "detector of anomalies",
+    "transform": "transformation",
+}
+
+
 class EstimatorPredictor(Predictor):
     """A fitted scikit-learn estimator.
 
@@ -100,6 +138,43 @@ class EstimatorPredictor(Predictor):
     ) -> None:
         super().__init__(task, n_features, n_classes, epoch, version)
         self.estimator = estimator
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return what the task asks for, a row each; see `Predictor.predict`."""
+        if self.task not in ("clustering", "anomaly", "transform"):
+            return super().predict(X)
+        rows = self._rows(X)
+        if self.task == "transform":
+            if len(rows) == 0 and hasattr(self.estimator, "transform"):
+                # one row tells how many columns there are
+                return self.predict(np.zeros((1, self.n_features)))[:0]
+            return unsupervised.transformed(self.estimator, rows, type(self.estimator).__name__)
+        if len(rows) == 0:
+            return np.empty(0, dtype=np.int64 if self.task == "clustering" else np.bool_)
+        answer = unsupervised.clusters if self.task == "clustering" else unsupervised.flagged
+        return answer(self.estimator, rows)
+
+    def scores(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return how unusual each row is, larger for more; of a detector of anomalies.
+
+        Raises
+        ------
+        StateError
+            For another task.
+        """
+        if self.task != "anomaly":
+            raise StateError(f"A {_WHAT.get(self.task, self.task)} has no scores of anomaly; use predict().")
+        rows = self._rows(X)
+        return unsupervised.unusual(self.estimator, rows) if len(rows) else np.empty(0, dtype=np.float64)
+
+    def memberships(self, X: ArrayLike) -> NDArray[np.float64] | None:
+        """Return each row's probability for each cluster, of a mixture; None for any other method."""
+        rows = self._rows(X)
+        if self.task != "clustering" or not hasattr(self.estimator, "predict_proba"):
+            return None
+        if len(rows) == 0:
+            return np.empty((0, len(self.estimator.weights_)), dtype=np.float64)
+        return unsupervised.memberships(self.estimator, rows)
 
     def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         answer = np.asarray(self.estimator.predict_proba(rows))

@@ -36,9 +36,11 @@ class ProgressLines:
         if now < self._next and row["epoch"] < self._last:
             return
         self._next = now + LINE_SECONDS
-        parts = [f"loss {row['train_loss']:.4g}"]
-        if math.isfinite(row["val_loss"]):
-            parts.append(f"validation loss {row['val_loss']:.4g}")
-            parts.append(f"validation {self._metric.replace('_', ' ')} {row[f'val_{self._metric}']:.4g}")
-        sentence = f"{self._unit} {row['epoch']:.0f} of {self._last}: {', '.join(parts)}."
+        metric = f"val_{self._metric}"
+        shown = (("loss", "train_loss"), ("validation loss", "val_loss"))
+        parts = [f"{words} {row[name]:.4g}" for words, name in shown if not math.isnan(row[name])]
+        if math.isfinite(row["val_loss"]) or (metric in row and math.isfinite(row[metric])):
+            parts.append(f"validation {self._metric.replace('_', ' ')} {row[metric]:.4g}")
+        told = f": {', '.join(parts)}" if parts else ""
+        sentence = f"{self._unit} {row['epoch']:.0f} of {self._last}{told}."
         self._log.append("training", sentence, epoch=row["epoch"], step=step)

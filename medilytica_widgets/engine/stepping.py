@@ -20,6 +20,9 @@ SLOTS: dict[str, tuple[str, ...]] = {
 }
 """Of each optimizer, the values it keeps for every weight, by torch's own names."""
 
+OWN = "own."
+"""What the names of the tensors that a registered optimizer keeps begin with in a checkpoint."""
+
 
 @dataclass
 class FlatState:

@@ -7,12 +7,42 @@ from typing import Any
 
 import numpy as np
 
+from ..algorithms.own import own_types
 from ..errors import ModelFileError
 from ..network.spec import Head, Layer
+from ..parameters import OWN_FIRST
 from .predictors import EstimatorPredictor, Predictor
 
-_TREE = "sklearn.tree._tree.Tree"
-"""Not in skops' own list, because a forged tree can point anywhere; `_check_trees` looks before it is used."""
+_TRUSTED = frozenset(
+    {
+        # not in skops' own list, because forged ones can point anywhere; `check_sound` looks before they are used
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.tree._tree.Tree",
+        # plain Python around arrays
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.Matern",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.gaussian_process.kernels.RationalQuadratic",
+        "sklearn.gaussian_process.kernels.Sum",
+        "sklearn.gaussian_process.kernels.WhiteKernel",
+        "sklearn.utils._bunch.Bunch",
+        # numbers, texts and arrays in an object of this package
+        "medilytica_widgets.algorithms.autoencoder_estimator.Autoencoder",
+        # a discretiser remembers its dtype, and a selector the function that scores columns: arrays and names
+        "functools.partial",
+        "numpy.dtype",
+        "sklearn.feature_selection._mutual_info.mutual_info_classif",
+        "sklearn.feature_selection._mutual_info.mutual_info_regression",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.feature_selection._univariate_selection.f_regression",
+        "sklearn.impute._iterative.IterativeImputer",
+        "sklearn.impute._iterative._ImputerTriplet",
+    }
+)
 
 
 def store_predictor(predictor: Predictor) -> tuple[str, bytes, dict[str, Any]]:
@@ -47,11 +77,13 @@ def store_predictor(predictor: Predictor) -> tuple[str, bytes, dict[str, Any]]:
     from safetensors.torch import save
 
     facts |= {"target_mean": predictor.target_mean, "target_std": predictor.target_std}
+    if predictor.plans:
+        facts["heads"] = [plan.to_json() for plan in predictor.plans]
     return "network", save(predictor.state()), facts
 
 
 def restore_predictor(
-    kind: str, content: bytes, facts: Mapping[str, Any], layers: Sequence[Layer], head: Head
+    kind: str, content: bytes, facts: Mapping[str, Any], layers: Sequence[Layer], head: Head | None
 ) -> Predictor:
     """Bring back a stored predictor; nothing in it is executed.
 
@@ -70,17 +102,27 @@ def restore_predictor(
     task, n_features, n_classes = str(facts["task"]), int(facts["n_features"]), int(facts["n_classes"])
     epoch = float(facts["epoch"])
     if kind == "estimator":
-        return EstimatorPredictor(load_estimator(content, n_features), task, n_features, n_classes, epoch=epoch)
+        estimator = load_estimator(content, n_features)
+        restored = EstimatorPredictor(estimator, task, n_features, n_classes, epoch=epoch)
+        _try_out(restored)
+        return restored
     if kind != "network":
         raise ModelFileError(f"The model is of the kind {kind!r}, which this version does not know.")
-    if head.task != task:
-        raise ModelFileError(f"The model's weights are for {task}, but its specification says {head.task}.")
+    if head is None or head.task != task:
+        said = head.task if head is not None else "nothing"
+        raise ModelFileError(f"The model's weights are for {task}, but its specification says {said}.")
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     from .torch_model import TorchPredictor
 
     try:
+        if facts.get("heads"):
+            from .heads import HeadPlan
+            from .heads_model import HeadsPredictor
+
+            plans = [HeadPlan.from_json(plain) for plain in facts["heads"]]
+            return HeadsPredictor.restored(layers, n_features, plans, load(content), epoch)
         return TorchPredictor.from_state(
             layers,
             n_features,
@@ -95,8 +137,27 @@ def restore_predictor(
         raise ModelFileError(f"The model's weights do not fit its layers: {error}") from error
 
 
+def _try_out(predictor: EstimatorPredictor) -> None:
+    """Refuse what cannot answer a few plain rows with numbers, so that damage shows now and not in somebody's table."""
+    rows = np.random.default_rng(0).normal(size=(8, predictor.n_features))
+    rows[0] = 0
+    try:
+        found = predictor.predict_proba(rows) if predictor.task == "classification" else predictor.predict(rows)
+    except Exception as error:
+        if predictor.task == "transform":
+            return  # some take positive numbers only, and t-SNE no new rows at all
+        raise ModelFileError(f"The stored estimator is damaged: {error}") from error
+    found = np.asarray(found)
+    if len(found) != len(rows) or (found.dtype.kind == "f" and not np.isfinite(found).all()):
+        raise ModelFileError("The stored estimator is damaged: it does not answer with numbers. Save the model again.")
+
+
 def dump_estimator(estimator: Any) -> bytes:
-    """Return a fitted estimator as skops has it."""
+    """Return a fitted estimator as skops has it; one of a boosting library in that library's own text."""
+    from . import boosters
+
+    if boosters.is_booster(estimator):
+        return boosters.dump_booster(estimator)
     import skops.io
 
     return bytes(skops.io.dumps(estimator))
@@ -108,45 +169,31 @@ def load_estimator(content: bytes, n_features: int) -> Any:
     Raises
     ------
     ModelFileError
-        If it is damaged, holds foreign types, or trees that point outside of a row of ``n_features``.
+        If it is damaged, holds foreign types, or values that would lead compiled code astray for rows of
+        ``n_features``.
     """
+    from . import boosters
+
+    if boosters.holds_booster(content):
+        return boosters.load_booster(content, n_features)
     import skops.io
 
+    from ..data.soundness import check_sound
+
     try:
-        foreign = [name for name in skops.io.get_untrusted_types(data=content) if name != _TREE]
+        named = skops.io.get_untrusted_types(data=content)
+        trusted = _TRUSTED | own_types()
+        foreign = [name for name in named if name not in trusted]
         if foreign:
-            raise ModelFileError(f"The model holds types that this package never writes: {', '.join(foreign)}.")
-        estimator = skops.io.loads(content, trusted=[_TREE])
-        _check_trees(estimator, n_features)
+            raise ModelFileError(
+                f"The model holds types that this package never writes: {', '.join(foreign)}. {OWN_FIRST}"
+            )
+        if "sklearn.impute._iterative.IterativeImputer" in named:
+            from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+        estimator = skops.io.loads(content, trusted=sorted(trusted))
+        check_sound(estimator, n_features)
     except ModelFileError:
         raise
     except Exception as error:  # a damaged zip, JSON or schema each raise their own kind
         raise ModelFileError(f"The stored estimator cannot be read: {error}") from error
     return estimator
-
-
-def _check_trees(estimator: Any, n_features: int) -> None:
-    """Refuse trees whose nodes point outside of the tree or the row: scikit-learn follows them unchecked."""
-    from sklearn.base import BaseEstimator
-    from sklearn.tree._tree import Tree
-
-    waiting, seen = [estimator], set()
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, Tree):
-            nodes = np.arange(item.node_count)
-            left, right = item.children_left, item.children_right
-            inner = left != -1
-            sound = (left > nodes) & (left < len(nodes)) & (right > nodes) & (right < len(nodes))
-            sound &= (item.feature >= 0) & (item.feature < n_features)
-            if len(nodes) == 0 or item.n_features != n_features or not sound[inner].all():
-                raise ModelFileError("The model holds a damaged decision tree; save the model again.")
-        elif isinstance(item, BaseEstimator):
-            waiting.extend(vars(item).values())
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, (list, tuple, set)) or (isinstance(item, np.ndarray) and item.dtype == object):
-            waiting.extend(list(np.ravel(item)) if isinstance(item, np.ndarray) else item)

@@ -45,9 +45,38 @@ class Mark:
     time: float
 
 
-def history_columns(task: str) -> tuple[str, ...]:
-    """Return a run's history columns: the losses, one readable metric, the learning rate and the times."""
-    metric = "accuracy" if task == "classification" else "mean_absolute_error"
+METRIC = {
+    "classification": "accuracy",
+    "regression": "mean_absolute_error",
+    "clustering": "silhouette",
+    "anomaly": "part_flagged",
+    "transform": "explained_variance",
+}
+"""The readable metric of each task's history."""
+
+
+def history_columns(task: str, heads: Sequence[tuple[str, str]] = ()) -> tuple[str, ...]:
+    """Return a run's history columns: the losses, one readable metric, the learning rate and the times.
+
+    Parameters
+    ----------
+    task : str
+        Of the first head.
+    heads : sequence of (str, str)
+        Name and metric of each head, where there are several: each gets losses, its metric and its weight.
+    """
+    more = [
+        column
+        for name, own in heads
+        for column in (
+            f"train_{name}_loss",
+            f"val_{name}_loss",
+            f"train_{name}_{own}",
+            f"val_{name}_{own}",
+            f"weight_{name}",
+        )
+    ]
+    metric = METRIC[task]
     return (
         "epoch",
         "train_loss",
@@ -57,6 +86,7 @@ def history_columns(task: str) -> tuple[str, ...]:
         "learning_rate",
         "seconds",
         "samples_per_second",
+        *more,
     )
 
 

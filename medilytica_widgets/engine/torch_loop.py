@@ -168,6 +168,8 @@ class TorchLoop:
         row |= self._validate()
         self._keep_pace(self.seconds, time.perf_counter() - started)
         self._order, self.done, self.seconds, self.sums = None, 0, 0.0, Totals(0, 0, 0.0, 0.0)
+        if self.parts.heads is not None:
+            self.parts.heads.begin_epoch()
         self.order_state = self.parts.order_generator.get_state()
         self.epoch += 1
         return self._finish_epoch(row)
@@ -301,6 +303,7 @@ class TorchLoop:
             "learning_rate": self.rate,
             "seconds": seconds,
             "samples_per_second": self._n / seconds if seconds > 0 else math.nan,
+            **({} if self.parts.heads is None else self.parts.heads.train_row(self.parts.log_variances)),
         }
 
     def _validate(self) -> dict[str, float]:
@@ -319,6 +322,10 @@ class TorchLoop:
         n = len(self.parts.X_val)
         if n == 0:
             return {"val_loss": math.nan, f"val_{self.parts.metric}": math.nan}
+        heads = self.parts.heads
+        if heads is not None:
+            row = {"val_loss": heads.total(self.parts.log_variances), **heads.validation_row()}
+            return {**row, f"val_{self.parts.metric}": self.parts.metric_value(hits, n)}
         return {"val_loss": loss / n, f"val_{self.parts.metric}": self.parts.metric_value(hits, n)}
 
     def _reconsider(self) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 from ..network import build
 from ..network.spec import Head, Layer
 from .predictors import Predictor
+
+if TYPE_CHECKING:
+    from .heads import HeadPlan
 
 PREDICT_ROWS = 16384
 """Rows in one forward pass of a prediction, which bounds its memory."""
@@ -49,31 +53,16 @@ class SeededDropout(nn.Module):
         return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
 
 
-def seed_dropout(model: nn.Sequential, generator: torch.Generator) -> list[SeededDropout]:
-    """Replace every dropout layer of the stack and return the new ones; they share the generator."""
+def seed_dropout(model: nn.Module, generator: torch.Generator) -> list[SeededDropout]:
+    """Replace every dropout layer of a network, in its order, and return the new ones; they share the generator."""
     replaced = []
-    for index, module in enumerate(model):
-        if isinstance(module, nn.Dropout):
-            seeded = SeededDropout(module.p, generator)
-            model[index] = seeded
-            replaced.append(seeded)
+    for parent in list(model.modules()):
+        for name, module in list(parent.named_children()):
+            if isinstance(module, nn.Dropout):
+                seeded = SeededDropout(module.p, generator)
+                setattr(parent, name, seeded)
+                replaced.append(seeded)
     return replaced
-
-
-def dropout_generator(model: nn.Sequential, seed: int, device: torch.device) -> torch.Generator:
-    """Return the generator of dropout masks for a network whose weights were drawn from ``seed``.
-
-    On the CPU it goes on where the initial weights ended, as torch's own generator does in a script that
-    calls ``torch.manual_seed(seed)`` and builds the network; elsewhere it starts from ``seed + 2``.
-    """
-    if device.type != "cpu":
-        return torch.Generator(device).manual_seed(seed + 2)
-    generator = torch.Generator().manual_seed(seed)
-    for module in model:
-        if isinstance(module, nn.Linear):
-            for drawn in (module.weight, module.bias):
-                torch.empty_like(drawn, device="cpu").uniform_(generator=generator)
-    return generator
 
 
 class ModulePool:
@@ -118,7 +107,14 @@ class TorchPredictor(Predictor):
         As `Predictor`.
     target_mean, target_std : float
         A regression's outputs are multiplied by ``target_std`` and added to ``target_mean``.
+
+    Attributes
+    ----------
+    plans : tuple of HeadPlan
+        Of a network with several heads, or one out of the ordinary; empty for others.
     """
+
+    plans: tuple[HeadPlan, ...] = ()
 
     def __init__(
         self,

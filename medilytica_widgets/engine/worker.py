@@ -20,6 +20,7 @@ from ..errors import CheckpointError, MedilyticaError
 from .checkpoints import TrainingState
 from .clock import Clock
 from .failures import explain
+from .heads import history_heads
 from .held import finite
 from .job import Job
 from .keeper import Keeper, Keeping
@@ -74,7 +75,7 @@ class Worker:
     ) -> None:
         self.job = job
         self.keeping = keeping
-        self.telemetry = Telemetry(history_columns(job.task))
+        self.telemetry = Telemetry(history_columns(job.task, history_heads(job.heads)))
         self.log = TrainingLog()
         self.sheets = SheetBook()
         self.sheet_every = sheet_every

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..engine.predictors import Predictor
+from ..engine.predictors import EstimatorPredictor, Predictor
 from ..errors import InputError
 from ..metrics import compute
 from . import intervals
+from .heads import with_further
+from .unsupervised import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,14 +23,14 @@ class Evaluation:
 
     Attributes
     ----------
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "clustering", "anomaly", "transform"}
     metrics : dict of str to float
         scikit-learn's names, see `medilytica_widgets.metrics`.
     intervals : dict of str to float
         Half the width of a metric's 95 % interval (see `medilytica_widgets.evaluate.intervals` for the methods); a
         metric without an honest one, such as a perfect F1 score, is absent.
     confusion : ndarray of int64, shape (classes, classes)
-        Rows by true class (first axis) and predicted class; shape (0, 0) for regression.
+        Rows by true class (first axis) and predicted class; shape (0, 0) for other tasks.
     per_class : list of dict
         ``{"class", "precision", "recall", "f1", "support"}`` in the order of the classes; what is undefined is 0.
     n : int
@@ -36,6 +38,11 @@ class Evaluation:
     sentence : str
         The result in plain words.
     classes : list of str
+        Of the target; for clusterings and anomaly scores those that it was compared with.
+    remark : str
+        What to know about how it was measured; empty as a rule.
+    heads : dict of str to Evaluation
+        Of the further heads of a network, by name; their metrics stand in ``metrics`` as ``<head>_<metric>`` too.
     """
 
     task: str
@@ -46,6 +53,8 @@ class Evaluation:
     n: int
     sentence: str
     classes: list[str] = field(default_factory=list)
+    remark: str = ""
+    heads: dict[str, Evaluation] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -58,10 +67,19 @@ class Evaluation:
             "n": self.n,
             "sentence": self.sentence,
             "classes": list(self.classes),
+            "remark": self.remark,
+            "heads": {name: head.to_json() for name, head in self.heads.items()},
         }
 
 
-def evaluate(predictor: Predictor, X: ArrayLike, y: ArrayLike, task: str, classes: Sequence[str] = ()) -> Evaluation:
+def evaluate(
+    predictor: Predictor,
+    X: ArrayLike,
+    y: ArrayLike,
+    task: str,
+    classes: Sequence[str] = (),
+    further: Mapping[str, ArrayLike] | None = None,
+) -> Evaluation:
     """Measure a model on rows with known answers.
 
     Parameters
@@ -70,10 +88,12 @@ def evaluate(predictor: Predictor, X: ArrayLike, y: ArrayLike, task: str, classe
     X : array-like of float32, shape (n, features)
         Prepared rows.
     y : array-like, shape (n,)
-        Class indices, or numbers in the target's own units.
-    task : {"classification", "regression"}
+        Class indices, or numbers in the target's own units; anything for a table without a target.
+    task : {"classification", "regression", "clustering", "anomaly", "transform"}
     classes : sequence of str
-        Names in the order of the class indices; empty for regression.
+        Names in the order of the class indices; empty for regression and without a target.
+    further : mapping of str to array-like, optional
+        The answers for further heads of a network; see `medilytica_widgets.evaluate.heads.answers_of`.
 
     Raises
     ------
@@ -85,9 +105,15 @@ def evaluate(predictor: Predictor, X: ArrayLike, y: ArrayLike, task: str, classe
         raise InputError("There are no rows to evaluate on; give the split a larger test part or another table.")
     if len(rows) != len(truth):
         raise InputError(f"There are {len(rows)} rows but {len(truth)} answers; give one answer for each row.")
+    if isinstance(predictor, EstimatorPredictor) and task in ("clustering", "anomaly", "transform"):
+        (metrics, sentence, remark), n = measured(predictor, rows, truth, classes)
+        nothing = np.zeros((0, 0), dtype=np.int64)
+        return Evaluation(task, metrics, {}, nothing, [], n, sentence, list(classes), remark)
     if task == "regression":
-        return _regression(truth.astype(np.float64), np.asarray(predictor.predict(rows), dtype=np.float64))
-    return _classification(truth.astype(np.int64), predictor.predict_proba(rows), list(classes))
+        found = _regression(truth.astype(np.float64), np.asarray(predictor.predict(rows), dtype=np.float64))
+    else:
+        found = _classification(truth.astype(np.int64), predictor.predict_proba(rows), list(classes))
+    return with_further(found, predictor, rows, further, evaluate) if further else found
 
 
 def _classification(truth: NDArray[np.int64], scores: NDArray[np.float64], classes: list[str]) -> Evaluation:

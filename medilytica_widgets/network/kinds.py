@@ -1,4 +1,4 @@
-"""The layer kinds: documentation, arguments, shapes and counts, without torch."""
+"""The layer kinds: their table, their menu, and the check of a layer's arguments, without torch."""
 
 from __future__ import annotations
 
@@ -6,35 +6,73 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ParameterError, ShapeError, hint
-from ..parameters import Parameter, ParameterTable
+from ..errors import ParameterError, ShapeError, SpecError, hint
+from ..parameters import OWN_FIRST, Menu, Parameter, ParameterTable
+from .parts import Misfit, Part, Shape, json_value, plain_value
 
-# name -> (class of torch.nn, arguments as they stand in source)
-ACTIVATIONS: dict[str, tuple[str, str]] = {
-    "none": ("Identity", ""),
-    "relu": ("ReLU", ""),
-    "leaky_relu": ("LeakyReLU", "0.01"),
-    "gelu": ("GELU", ""),
-    "silu": ("SiLU", ""),
-    "tanh": ("Tanh", ""),
-    "sigmoid": ("Sigmoid", ""),
-    "elu": ("ELU", ""),
+# name -> (class of torch.nn, arguments)
+ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "none": ("Identity", ()),
+    "relu": ("ReLU", ()),
+    "leaky_relu": ("LeakyReLU", (0.01,)),
+    "gelu": ("GELU", ()),
+    "silu": ("SiLU", ()),
+    "tanh": ("Tanh", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "elu": ("ELU", ()),
+    "prelu": ("PReLU", ()),
+    "mish": ("Mish", ()),
 }
-MAX_UNITS = 65536
 
-_ACTIVATION_HELP = (
+ACTIVATION_HELP = (
     "What each sum is bent by; without one, two linear layers are no more than one. relu is fast and a safe choice; "
-    "gelu and silu are smooth and often a little better; tanh and sigmoid stay within bounds and learn slowly in deep "
-    "stacks."
+    "gelu, silu and mish are smooth and often a little better; prelu learns the slope below 0; tanh and sigmoid stay "
+    "within bounds and learn slowly in deep stacks."
 )
+
+Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of trainable values, and of values that are kept but not trained (with their bytes)."""
+    """Numbers of trainable values and their tensors, and of values that are kept but not trained (in bytes)."""
 
     parameters: int
     buffer_bytes: int = 0
+    tensors: int = 0
+
+
+@dataclass(frozen=True)
+class OwnActivation:
+    """An activation that somebody registered: its class, and what that learns and keeps."""
+
+    cls: str
+    counts: Counts
+
+
+OWN_ACTIVATIONS: dict[str, OwnActivation] = {}
+ACTIVATION_MENU = Menu(ACTIVATIONS, OWN_ACTIVATIONS)
+"""Every activation by its id; all choices of one read it."""
+MAX_UNITS = 65536
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The arithmetic of a kind whose shapes and counts need no torch.
+
+    Parameters
+    ----------
+    outputs : callable
+        ``(options, features) -> features``: the size of the dimension on which it acts.
+    counts : callable
+        ``(options, features) -> Counts``.
+    axis : {0, -1}
+        The dimension on which it acts; the others stay.
+    """
+
+    outputs: Callable[[Options, int], int]
+    counts: Callable[[Options, int], Counts]
+    axis: int = -1
 
 
 @dataclass(frozen=True)
@@ -47,166 +85,169 @@ class LayerKind:
         For specs, for a person, and one or two sentences on what it does.
     parameters : ParameterTable
         Its arguments.
-    outputs : callable
-        ``(options, features) -> features``: the width of its output.
-    counts : callable
-        ``(options, features) -> Counts``.
-    modules : callable
-        ``(options, features) -> [(class of torch.nn, arguments as source), …]``: what it is made of.
+    parts : callable
+        ``(options, input shapes) -> [Part, …]``: the modules that it is made of, in order; only the first takes
+        several inputs. It raises `Misfit` where the shapes do not fit.
+    plain : Plain, optional
+        Where its shapes and counts follow without torch; otherwise they are found on the meta device.
+    takes : (int, int or None)
+        The least and the most inputs; None for any number.
+    group : str
+        The heading under which a menu shows it.
+    open : bool
+        Whether it stands for any class of torch.nn, named by the option ``class_``, with ``arguments`` by name.
     """
 
     id: str
     name: str
     help: str
     parameters: ParameterTable
-    outputs: Callable[[Mapping[str, Any], int], int]
-    counts: Callable[[Mapping[str, Any], int], Counts]
-    modules: Callable[[Mapping[str, Any], int], list[tuple[str, str]]]
+    parts: Callable[[Options, tuple[Shape, ...]], list[Part]]
+    plain: Plain | None = None
+    takes: tuple[int, int | None] = (1, 1)
+    group: str = "Basic"
+    open: bool = False
+
+    def outputs(self, options: Options, features: int) -> int:
+        """Return the width of a plain kind's output."""
+        assert self.plain is not None
+        return self.plain.outputs(options, features)
+
+    def counts(self, options: Options, features: int) -> Counts:
+        """Return the numbers of a plain kind's values."""
+        assert self.plain is not None
+        return self.plain.counts(options, features)
 
 
-def _same(options: Mapping[str, Any], features: int) -> int:
-    return features
+LAYER_KINDS: dict[str, LayerKind] = {}
+"""Every kind by its id, in the order of a menu."""
 
 
-def _nothing(options: Mapping[str, Any], features: int) -> Counts:
-    return Counts(0)
+def add_kind(kind: LayerKind) -> None:
+    """Put a kind into the table.
+
+    Raises
+    ------
+    SpecError
+        Where there is one of that id.
+    """
+    if kind.id in LAYER_KINDS:
+        raise SpecError(f"There is a layer kind {kind.id!r} already; give yours another id.")
+    LAYER_KINDS[kind.id] = kind
 
 
-def _linear_modules(options: Mapping[str, Any], features: int) -> list[tuple[str, str]]:
-    modules = [("Linear", f"{features}, {options['units']}")]
-    if options["activation"] != "none":
-        modules.append(ACTIVATIONS[options["activation"]])
-    return modules
+def activation_parameter(id: str = "activation", default: str = "relu") -> Parameter:
+    """Return the parameter that chooses an activation."""
+    return Parameter(id, "choice", default, choices=ACTIVATION_MENU, help=ACTIVATION_HELP)
 
 
-LAYER_KINDS: dict[str, LayerKind] = {
-    kind.id: kind
-    for kind in (
-        LayerKind(
-            "linear",
-            "Linear",
-            "Each unit weighs all inputs and adds them up; an activation follows. The workhorse of a perceptron.",
-            ParameterTable(
-                (
-                    Parameter(
-                        "units",
-                        "int",
-                        64,
-                        low=1,
-                        high=MAX_UNITS,
-                        scale="log",
-                        unit="units",
-                        help=(
-                            "The width of the layer. More units can learn finer structure, and cost time and the "
-                            "danger of overfitting."
-                        ),
-                    ),
-                    Parameter("activation", "choice", "relu", choices=tuple(ACTIVATIONS), help=_ACTIVATION_HELP),
-                )
-            ),
-            outputs=lambda options, features: int(options["units"]),
-            counts=lambda options, features: Counts((features + 1) * int(options["units"])),
-            modules=_linear_modules,
-        ),
-        LayerKind(
-            "dropout",
-            "Dropout",
-            "Sets random inputs to 0 while training, so that no unit can lean on a single other one. It is off when "
-            "predicting.",
-            ParameterTable(
-                (
-                    Parameter(
-                        "p",
-                        "float",
-                        0.1,
-                        low=0.0,
-                        high=0.95,
-                        label="dropped part",
-                        help=(
-                            "The part of the inputs that is dropped. Larger values guard more against overfitting "
-                            "and slow the learning; 0.1 to 0.5 is usual."
-                        ),
-                    ),
-                )
-            ),
-            outputs=_same,
-            counts=_nothing,
-            modules=lambda options, features: [("Dropout", repr(float(options["p"])))],
-        ),
-        LayerKind(
-            "batch_norm",
-            "Batch normalisation",
-            "Scales every feature to mean 0 and spread 1 over the batch, then by two learned numbers. It steadies deep "
-            "stacks; batches of only a few rows make it noisy, and small differences in rounding grow in it.",
-            ParameterTable(()),
-            outputs=_same,
-            # weight and bias are trained; running mean, running variance (float32) and a count (int64) are kept
-            counts=lambda options, features: Counts(2 * features, buffer_bytes=8 * features + 8),
-            modules=lambda options, features: [("BatchNorm1d", str(features))],
-        ),
-        LayerKind(
-            "layer_norm",
-            "Layer normalisation",
-            "Scales the features of each row to mean 0 and spread 1, then by two learned numbers for each feature. It "
-            "does not depend on the batch.",
-            ParameterTable(()),
-            outputs=_same,
-            counts=lambda options, features: Counts(2 * features),
-            modules=lambda options, features: [("LayerNorm", str(features))],
-        ),
-        LayerKind(
-            "activation",
-            "Activation",
-            "Bends each feature by itself, for example after a normalisation.",
-            ParameterTable((Parameter("name", "choice", "relu", choices=tuple(ACTIVATIONS), help=_ACTIVATION_HELP),)),
-            outputs=_same,
-            counts=_nothing,
-            modules=lambda options, features: [ACTIVATIONS[options["name"]]],
-        ),
-    )
-}
+def activation_part(name: str) -> Part:
+    """Return the module of an activation."""
+    if name in OWN_ACTIVATIONS:
+        return Part(OWN_ACTIVATIONS[name].cls, home="registered", foreign=True)
+    cls, args = ACTIVATIONS[name]
+    return Part(cls, args)
+
+
+def activation_counts(name: str) -> Counts:
+    """Return the numbers of an activation's values."""
+    if name in OWN_ACTIVATIONS:
+        return OWN_ACTIVATIONS[name].counts
+    return Counts(1, tensors=1) if name == "prelu" else Counts(0)
+
+
+def bent(part: Part, activation: str) -> list[Part]:
+    """Return a module with its activation after it."""
+    return [part] if activation == "none" else [part, activation_part(activation)]
 
 
 def layer_kinds() -> list[dict[str, Any]]:
-    """Return the kinds as plain values: ``{"kind", "name", "parameters", "help"}``, in the order of a menu."""
+    """Return the kinds as plain values, in the order of a menu.
+
+    Returns
+    -------
+    list of dict
+        ``{"kind", "name", "parameters", "help", "group", "takes", "open"}``; ``takes`` is the least and the most
+        inputs (None for any number).
+    """
     return [
-        {"kind": k.id, "name": k.name, "parameters": k.parameters.to_json(), "help": k.help}
+        {
+            "kind": k.id,
+            "name": k.name,
+            "parameters": k.parameters.to_json(),
+            "help": k.help,
+            "group": k.group,
+            "takes": list(k.takes),
+            "open": k.open,
+        }
         for k in LAYER_KINDS.values()
     ]
 
 
-def layer_title(index: int, kind: str) -> str:
+def layer_title(index: int, kind: str, name: str = "") -> str:
     """Return the beginning of a message about a layer, which is counted from 1, as a person does."""
-    return f"In layer {index + 1} ({kind})"
+    return f"In layer {index + 1} ({kind}{f', {name!r}' if name else ''})"
 
 
-def checked(kind: str, options: Mapping[str, Any], index: int) -> tuple[LayerKind, dict[str, Any]]:
+def checked(kind: str, options: Options, index: int, name: str = "") -> tuple[LayerKind, dict[str, Any]]:
     """Return the kind and all of its arguments, the given ones validated.
 
     ``identity`` and None are accepted for the activation ``none``.
+
+    Parameters
+    ----------
+    kind, options
+        Of the layer.
+    index : int
+        Its place in the stack, from 0; for messages.
+    name : str
+        Its name, for messages.
 
     Raises
     ------
     ShapeError
         For an unknown kind, an unknown argument or a value that is not allowed.
     """
-    title = layer_title(index, kind)
+    title = layer_title(index, kind, name)
     entry = LAYER_KINDS.get(kind)
     if entry is None:
-        raise ShapeError(f"{title}: there is no layer of this kind. {hint(kind, LAYER_KINDS)}", index)
+        known = hint(kind, LAYER_KINDS, otherwise=OWN_FIRST)
+        raise ShapeError(f"{title}: there is no layer of this kind. {known}", index)
+    if entry.open:
+        try:
+            return entry, _open_options(options)
+        except Misfit as error:
+            raise ShapeError(f"{title}: {error}", index) from None
     given = dict(options)
-    for name, parameter in entry.parameters.items():
-        value = given.get(name, "")
-        if parameter.choices == tuple(ACTIVATIONS) and (
-            value is None or isinstance(value, str) and value == "identity"
-        ):
-            given[name] = "none"
-    for name in given:
-        if name not in entry.parameters:
+    for option, parameter in entry.parameters.items():
+        value = given.get(option, "")
+        if parameter.choices is ACTIVATION_MENU and (value is None or isinstance(value, str) and value == "identity"):
+            given[option] = "none"
+    for option in given:
+        if option not in entry.parameters:
             if not entry.parameters:
-                raise ShapeError(f"{title}: it takes no arguments, but {name!r} was given; take it out.", index)
-            raise ShapeError(f"{title}: it takes no argument {name!r}. {hint(str(name), entry.parameters)}", index)
+                raise ShapeError(f"{title}: it takes no arguments, but {option!r} was given; take it out.", index)
+            raise ShapeError(f"{title}: it takes no argument {option!r}. {hint(str(option), entry.parameters)}", index)
     try:
         return entry, entry.parameters.validate(given)
     except ParameterError as error:
         raise ShapeError(f"{title}: {error.message}", index) from None
+
+
+def _open_options(options: Options) -> dict[str, Any]:
+    for option in options:
+        if option not in ("class_", "arguments"):
+            raise Misfit(f"it takes class_ and arguments, not {option!r}; arguments of the class stand in arguments.")
+    class_, arguments = options.get("class_"), options.get("arguments", {})
+    if not isinstance(class_, str) or not class_:
+        raise Misfit("it needs the name of a class of torch.nn in class_, for example 'GLU'.")
+    if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
+        raise Misfit("its arguments are values by name, for example {'dim': 1}.")
+    for name, value in arguments.items():
+        try:
+            plain_value(value)
+        except TypeError:
+            raise Misfit(
+                f"the argument {name!r} is {value!r:.60}; it takes numbers, text, True, False, None, or lists of these."
+            ) from None
+    return {"class_": class_, "arguments": json_value(arguments)}

@@ -1,51 +1,51 @@
-"""The torch module of a stack, and its source."""
+"""The torch module of a stack, with its seeded weights."""
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .analysis import require
-from .kinds import checked
-from .spec import Head, Layer
+from .analysis import Heads, Outputs
+from .parts import Part
+from .resolved import Resolved, Step, resolve
+from .spec import Layer
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 
-def _parts(layers: Sequence[Layer], n_inputs: int, head: Head, n_outputs: int) -> list[tuple[str, str]]:
-    """Return (class of torch.nn, arguments as source) of every module, the head's last."""
-    require(layers, n_inputs, head, n_outputs)
-    parts: list[tuple[str, str]] = []
-    features = n_inputs
-    for index, layer in enumerate(layers):
-        entry, options = checked(layer.kind, layer.options, index)
-        parts += entry.modules(options, features)
-        features = entry.outputs(options, features)
-    return [*parts, ("Linear", f"{features}, {n_outputs}")]
-
-
-def build(layers: Sequence[Layer], n_inputs: int, head: Head, n_outputs: int, seed: int) -> torch.nn.Sequential:
-    """Build the network: the stack, then one linear layer to the outputs.
+def build(
+    layers: Sequence[Layer],
+    n_inputs: int,
+    head: Heads,
+    n_outputs: Outputs,
+    seed: int,
+    generator: torch.Generator | None = None,
+) -> nn.Module:
+    """Build the network: the stack, then one linear layer to the outputs of each head.
 
     Parameters
     ----------
     layers : sequence of Layer
     n_inputs : int
-    head : Head
-    n_outputs : int
-        Classes (the outputs are logits), or 1 for regression.
+    head : Head or sequence of Head
+    n_outputs : int or sequence of int
+        Classes (the outputs are logits), or 1 for regression; of each head.
     seed : int
-        Of the initial weights, drawn as torch's own initialisation does (uniform in ±1/√inputs for
-        weights and biases). No global random state is read or changed. After
+        Of the initial weights, drawn as torch's own initialisation does (of linear layers uniform in ±1/√inputs for
+        weights and biases), and then anew for layers with ``init``. No global random state is read or changed. After
         ``torch.manual_seed(seed)`` the lines of `source_lines` make bit for bit the same weights.
+    generator : torch.Generator, optional
+        Seeded and used for the weights; afterwards it stands where torch's own does after those lines.
 
     Returns
     -------
     torch.nn.Sequential
-        On the CPU, float32, in training mode; input (rows, n_inputs), output (rows, n_outputs).
+        Where every layer takes the one before; otherwise a `graph_module.Network` whose modules bear the names of
+        their layers. On the CPU, float32, in training mode; input (rows, n_inputs), output (rows, n_outputs), and a
+        tuple of such where several heads were given. Weights of frozen layers have no gradient.
 
     Raises
     ------
@@ -55,42 +55,77 @@ def build(layers: Sequence[Layer], n_inputs: int, head: Head, n_outputs: int, se
     import torch
     from torch import nn
 
-    generator = torch.Generator().manual_seed(seed)
-    modules: list[nn.Module] = []
-    for name, source in _parts(layers, n_inputs, head, n_outputs):
-        arguments: tuple[Any, ...] = ast.literal_eval(f"({source},)") if source else ()
-        if name != "Linear":
-            modules.append(getattr(nn, name)(*arguments))
-            continue
-        # made on the meta device, because torch's own initialisation draws from the global generator; and not by
-        # Module.to_empty, which imports half of torch's compiler
-        inputs, outputs = arguments
-        linear = nn.Linear(inputs, outputs, device="meta")
-        linear.weight = nn.Parameter(torch.empty(outputs, inputs))
-        linear.bias = nn.Parameter(torch.empty(outputs))
-        nn.init.kaiming_uniform_(linear.weight, a=math.sqrt(5), generator=generator)
-        bound = 1 / math.sqrt(inputs)
-        with torch.no_grad():
-            linear.bias.uniform_(-bound, bound, generator=generator)
-        modules.append(linear)
-    return nn.Sequential(*modules)
+    resolved = resolve(layers, n_inputs, head, n_outputs)
+    generator = torch.Generator() if generator is None else generator
+    generator.manual_seed(seed)
+    made = [[_made(part, generator) for part in step.parts] for step in (*resolved.steps, *resolved.heads)]
+    for step, modules in zip(resolved.steps, made, strict=False):
+        _prepare(step, modules, generator)
+    if resolved.chain:
+        return nn.Sequential(*(module for modules in made for module in modules))
+    return _graph(resolved, made)
 
 
-def source_lines(layers: Sequence[Layer], n_inputs: int, head: Head, n_outputs: int) -> list[str]:
-    """Return Python lines that define ``model``, the same modules as `build` makes.
+def _graph(resolved: Resolved, made: Sequence[Sequence[nn.Module]]) -> nn.Module:
+    from torch import nn
 
-    The first line is the import, the second is blank.
+    from .graph_module import Network
 
-    Raises
-    ------
-    ShapeError
-        For a stack that does not connect.
-    """
-    parts = _parts(layers, n_inputs, head, n_outputs)
-    return [
-        "from torch import nn",
-        "",
-        "model = nn.Sequential(",
-        *(f"    nn.{name}({arguments})," for name, arguments in parts),
-        ")",
+    ready = [modules[0] if len(modules) == 1 else nn.Sequential(*modules) for modules in made]
+    steps = [(step.name, module, step.sources) for step, module in zip(resolved.steps, ready, strict=False)]
+    heads = [
+        (step.name, module, step.sources[0])
+        for step, module in zip(resolved.heads, ready[len(resolved.steps) :], strict=True)
     ]
+    return Network(steps, heads)
+
+
+def _made(part: Part, generator: torch.Generator) -> nn.Module:
+    import torch
+    from torch import nn
+
+    if (part.home, part.cls) != ("nn", "Linear") or part.keywords:
+        if not _draws(part):
+            return part.make()
+        from .seeding import DrawsFrom
+
+        with DrawsFrom(generator):
+            return part.make()
+    # made on the meta device, because torch's own initialisation draws from the global generator; and not by
+    # Module.to_empty, which imports half of torch's compiler
+    inputs, outputs = part.args
+    linear = nn.Linear(inputs, outputs, device="meta")
+    linear.weight = nn.Parameter(torch.empty(outputs, inputs))
+    linear.bias = nn.Parameter(torch.empty(outputs))
+    nn.init.kaiming_uniform_(linear.weight, a=math.sqrt(5), generator=generator)
+    bound = 1 / math.sqrt(inputs)
+    with torch.no_grad():
+        linear.bias.uniform_(-bound, bound, generator=generator)
+    return linear
+
+
+_DRAW_NOTHING = frozenset(
+    {"Identity", "ReLU", "LeakyReLU", "GELU", "SiLU", "Tanh", "Sigmoid", "ELU", "PReLU", "Mish"}
+    | {"Dropout", "BatchNorm1d", "BatchNorm2d", "LayerNorm", "GroupNorm", "Flatten", "Unflatten"}
+)
+
+
+def _draws(part: Part) -> bool:
+    return part.home != "nn" or part.cls not in _DRAW_NOTHING
+
+
+def _prepare(step: Step, modules: Sequence[nn.Module], generator: torch.Generator) -> None:
+    """Draw the weights of a step as its layer asks, and freeze them."""
+    from torch import nn
+
+    if step.init:
+        draw = getattr(nn.init, f"{step.init}_")
+        for module in modules:
+            for name, parameter in module.named_parameters():
+                if "bias" in name:
+                    nn.init.zeros_(parameter)
+                elif parameter.dim() > 1:
+                    draw(parameter, generator=generator)
+    if step.frozen:
+        for module in modules:
+            module.requires_grad_(False)

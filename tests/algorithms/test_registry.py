@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medilytica_widgets import algorithms
-from medilytica_widgets.algorithms import Algorithm
+from medilytica_widgets.algorithms import Algorithm, registry
 from medilytica_widgets.algorithms.perceptron_parameters import OPTIMIZERS
 from medilytica_widgets.errors import (
     ParameterError,
@@ -22,6 +22,7 @@ from medilytica_widgets.errors import (
     StateError,
     UnknownAlgorithmError,
     UnknownParameterError,
+    hint,
 )
 from medilytica_widgets.parameters import Parameter, ParameterTable
 
@@ -58,12 +59,15 @@ def added() -> Iterator[Algorithm]:
     algorithms.unregister("nearest_centroid")
 
 
-def test_the_four_are_listed_in_order() -> None:
-    assert [a.id for a in algorithms.list()][:4] == list(IDS)
-    assert [a.id for a in algorithms.list(task="regression")] == ["mlp", "random_forest", "gradient_boosting"]
-    assert [a.id for a in algorithms.list(category="Trees and ensembles")] == ["random_forest", "gradient_boosting"]
-    assert [a.id for a in algorithms.list(category=("Neural networks",), task="regression")] == ["mlp"]
-    assert algorithms.list(category="nothing") == []
+def test_lists_keep_the_order_of_registration() -> None:
+    known = [a.id for a in algorithms.list()]
+    assert [id for id in known if id in IDS] == list(IDS)
+    numbers = [a.id for a in algorithms.list(task="regression")]
+    assert [id for id in numbers if id in IDS] == ["mlp", "random_forest", "gradient_boosting"]
+    trees = [a.id for a in algorithms.list(category="Trees and ensembles")]
+    assert [id for id in trees if id in IDS] == ["random_forest", "gradient_boosting"]
+    networks = [a.id for a in algorithms.list(category=("Neural networks",), task="regression")]
+    assert [id for id in networks if id in IDS] == ["mlp"]
 
 
 def test_one_call_adds_an_algorithm_to_every_list_and_face(added: Algorithm) -> None:
@@ -107,6 +111,38 @@ def test_an_unknown_id_names_the_nearest() -> None:
             ask("nothing_like_it")
     with pytest.raises(UnknownAlgorithmError):
         algorithms.get(None)  # type: ignore[arg-type]
+
+
+def test_only_an_id_like_no_other_may_be_one_of_your_own() -> None:
+    with pytest.raises(UnknownAlgorithmError) as caught:
+        algorithms.get("random_forrest")
+    assert "registered first" not in caught.value.message
+    with pytest.raises(UnknownAlgorithmError, match="'nope'. Known: mlp,.*registered first"):
+        algorithms.get("nope")
+
+
+@pytest.mark.parametrize("id", ["xgboost", "lightgbm", "catboost"])
+def test_a_library_that_is_not_installed_is_said_to_be(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "ABSENT", (id,))
+    monkeypatch.delitem(registry._entries, id, raising=False)
+    with pytest.raises(UnknownAlgorithmError, match=f"^{id} is not installed; install it with: pip install {id}"):
+        algorithms.get(id)
+    with pytest.raises(UnknownAlgorithmError, match=f"Did you mean '{id}'"):
+        algorithms.get(id[:-2] + id[-1])
+
+
+@pytest.mark.parametrize(
+    ("given", "known"),
+    [
+        ("nope", "tsne"),
+        ("n_estimators", "nesterov"),
+        ("members", "bayes"),
+        ("random_forest", "polynomial_features"),
+        ("foo", "xavier_uniform"),
+    ],
+)
+def test_a_far_fetched_name_is_not_suggested(given: str, known: str) -> None:
+    assert hint(given, ["", known]) == f"Known: {known}."
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -162,6 +198,7 @@ def test_what_means_nothing_for_the_task_is_refused_unless_at_its_default(name: 
         algorithms.get("mlp").code({name: value}, "regression", 0, n_features=3, n_classes=1)
 
 
+@settings(deadline=None)  # the first call imports torch
 @given(st.sampled_from(OPTIMIZERS), st.booleans(), st.sampled_from([0.0, 1e-3, 0.9]))
 def test_nesterov_needs_momentum_exactly_where_torch_says_so(optimizer: str, nesterov: bool, momentum: float) -> None:
     import torch

@@ -154,7 +154,7 @@ def test_regression_head_on_an_integer_target(heart: Dataset) -> None:
     lines = "\n".join(prepare_lines(heart, rows, "regression"))
     assert not rows.stratified and "stratify" not in lines
     assert prepare(heart, rows, "regression").y_train.dtype == np.float32
-    assert "classes = []" in lines
+    assert "classes: list[str] = []" in lines
 
 
 def test_each_fragment_begins_with_its_imports() -> None:

@@ -77,3 +77,19 @@ def until() -> Callable[..., None]:
             timer.cancel()
 
     return wait
+
+
+@pytest.fixture
+def train() -> Iterator[Callable[..., Trainer]]:
+    """Return ``train(job, **more) -> Trainer``, which has ended."""
+    made: list[Trainer] = []
+
+    def run(given: Job, **more: Any) -> Trainer:
+        made.append(Trainer(given, **more))
+        made[-1].start()
+        made[-1].wait(120)
+        return made[-1]
+
+    yield run
+    for trainer in made:
+        trainer.close()

@@ -20,6 +20,9 @@ ACTIVATION_CODES: dict[str, int] = {
 }
 """The activations that the compiled path serves, by their number in its tables."""
 
+_SERVED = frozenset({*ACTIVATION_CODES, "gelu"})
+"""Those that any fast path serves."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -91,14 +94,17 @@ def plan_of(layers: Sequence[Layer], n_features: int, head: Head, n_outputs: int
     Returns
     -------
     Plan or None
-        None where a layer is neither linear nor dropout. A layer of the kind ``activation`` is part of the
-        linear one right before it, if that has none yet.
+        None where a layer is neither linear nor dropout, is frozen, says what feeds it, or has an activation that
+        learns or is rare. A layer of the kind ``activation`` is part of the linear one right before it, if that has
+        none yet.
 
     Raises
     ------
     ShapeError
         If a layer's arguments are wrong.
     """
+    if any(layer.inputs or layer.frozen for layer in layers):
+        return None
     stages: list[Stage] = []
     width, at, dropouts = n_features, 0, 0
     described = [(layer.kind, checked(layer.kind, layer.options, k)[1]) for k, layer in enumerate(layers)]
@@ -116,4 +122,6 @@ def plan_of(layers: Sequence[Layer], n_features: int, head: Head, n_outputs: int
             stages[-1] = Stage("linear", last.inputs, last.outputs, last.weight, last.bias, str(options["name"]))
         else:
             return None
+    if any(stage.activation not in _SERVED for stage in stages):
+        return None
     return Plan(tuple(stages), n_features, n_outputs, at)
