@@ -18,7 +18,7 @@ const KINDS = [
   { kind: "dropout", name: "Dropout", help: "Drops.", parameters: [{ ...number, id: "p", label: "dropped part", kind: "float", default: 0.1, low: 0, high: 0.95, scale: "linear" }] },
   { kind: "batch_norm", name: "Batch normalisation", help: "Scales.", parameters: [] },
 ];
-type Plain = { kind: string; options: Record<string, unknown> };
+type Plain = { kind: string; options: Record<string, unknown>; name?: string; inputs?: string[]; init?: string; frozen?: boolean };
 const linear = (units: number): Plain => ({ kind: "linear", options: { units, activation: "relu" } });
 const dropout: Plain = { kind: "dropout", options: { p: 0.1 } };
 
@@ -102,6 +102,19 @@ describe("what it shows", () => {
     await settle();
     expect(shown.root.textContent).toContain("Random forest has no layers to build");
     expect(boxes()).toEqual([]);
+  });
+
+  test("layers that follow from hyperparameters are shown, and not to be changed", async () => {
+    shown.model.set({ fixed: "These layers follow from the hyperparameters of LSTM.", can_undo: true });
+    await settle();
+    expect(boxes().length).toBeGreaterThan(0);
+    expect(shown.root.textContent).toContain("These layers follow from the hyperparameters of LSTM.");
+    expect(find<HTMLButtonElement>("[aria-label=Undo]").disabled).toBe(false);
+    const before = shown.model.sent.length;
+    box(0).focus();
+    box(0).dispatchEvent(new KeyboardEvent("keydown", { key: "Delete", bubbles: true }));
+    await settle();
+    expect(shown.model.sent.length).toBe(before);
   });
 
   test("an empty stack still leads from input to head", async () => {
@@ -234,7 +247,7 @@ describe("order and length", () => {
     await settle();
     expect(shown.model.asked).toEqual([
       ["layers.move", { index: 0, to: 1 }],
-      ["layers.add", { index: 2, layer: linear(64) }],
+      ["layers.duplicate", { index: 1 }],
       ["layers.remove", { index: 2 }],
     ]);
   });
@@ -311,14 +324,12 @@ describe("dragging", () => {
 describe("the script", () => {
   test("is read when opened and again when something changed", async () => {
     button("Code").click();
-    await frame();
-    expect(shown.model.asked).toEqual([["code.read", {}]]);
+    await vi.waitFor(() => expect(shown.model.asked).toEqual([["code.read", {}]]));
     shown.model.answerAll({ code: "x = '<b>'" });
     await settle();
     expect(find("pre").textContent).toBe("x = '<b>'");
     shown.model.set({ revision: 2 });
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    expect(shown.model.asked).toHaveLength(2);
+    await vi.waitFor(() => expect(shown.model.asked).toHaveLength(2));
     button("Close the script").click();
     await settle();
     expect(find("pre")).toBeNull();
@@ -326,7 +337,7 @@ describe("the script", () => {
 
   test("that cannot be written says why", async () => {
     button("Code").click();
-    await frame();
+    await vi.waitFor(() => expect(shown.model.sent).toHaveLength(1));
     shown.model.answer(shown.model.sent[0]!, "error", { message: "In layer 1: no.", type: "ShapeError", layer: 0 });
     await settle();
     expect(find(".mw-code [role=alert]").textContent).toBe("In layer 1: no.");

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from .. import algorithms
+from .. import algorithms, registered
 from ..report import card, section, sentence
 from ._base import BaseWidget, experiment_of, serves
 
@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from ..experiment import Experiment
     from ..run import Run
 
-_SCORE = {"classification": "accuracy", "regression": "r2"}
-_DOCUMENTED = ("id", "name", "category", "summary", "when", "when_not", "references")
+_SCORE = {
+    "classification": "accuracy",
+    "regression": "r2",
+    "clustering": "silhouette",
+    "anomaly": "roc_auc",
+    "transform": "trustworthiness",
+}
+_DOCUMENTED = ("id", "name", "category", "tasks", "summary", "when", "when_not", "references")
 
 
 class AlgorithmBrowser(BaseWidget):
@@ -35,24 +41,30 @@ class AlgorithmBrowser(BaseWidget):
     scores = traitlets.Dict(help="Best held-out metric of an ended run, by algorithm: value, metric, run").tag(
         sync=True
     )
-    task = traitlets.Unicode(help="Either classification or regression").tag(sync=True)
+    task = traitlets.Unicode(help="What the target asks for; empty without a target").tag(sync=True)
 
     def __init__(self, experiment: Experiment, **kwargs: Any) -> None:
         self.experiment = experiment_of(self, experiment)
+        self._shown: tuple[list[algorithms.Algorithm], str] | None = None
         super().__init__(**kwargs)
         with self.together():
-            self.task = experiment.task
-            self.catalogue = [_entry(algorithm, experiment.task) for algorithm in algorithms.list_()]
             self.update_view()
         self.follow(experiment.run_added, self._follow_run)
         self.follow(experiment.changed, self.mark)
         self.follow(experiment.run_ended, self.refresh_static)
+        self.follow(registered.changed, self.mark)
         for run in experiment.runs:
             self._follow_run(run)
 
     def update_view(self) -> None:
         """Bring the choice and the scores up to date."""
         with self.together():
+            entries, task = algorithms.list_(), self.experiment.target_task or ""
+            # somebody may register an algorithm while the tree is shown
+            if (entries, task) != self._shown:
+                self._shown = (entries, task)
+                self.task = task
+                self.catalogue = [_entry(algorithm, task) for algorithm in entries]
             self.selected = self.experiment.spec.algorithm
             self.scores = self._best()
 
@@ -79,11 +91,10 @@ class AlgorithmBrowser(BaseWidget):
         self.mark()
 
     def _best(self) -> dict[str, dict[str, Any]]:
-        metric = _SCORE[self.experiment.task]
         best: dict[str, dict[str, Any]] = {}
         for run in self.experiment.runs:
-            found = run.evaluation_if_ready()
-            if run.is_active or found is None or metric not in found.metrics:
+            found, metric = run.evaluation_if_ready(), _SCORE.get(run.task)
+            if run.is_active or found is None or metric is None or metric not in found.metrics:
                 continue
             value = float(found.metrics[metric])
             if run.algorithm not in best or value > best[run.algorithm]["value"]:
@@ -93,4 +104,9 @@ class AlgorithmBrowser(BaseWidget):
 
 def _entry(algorithm: algorithms.Algorithm, task: str) -> dict[str, Any]:
     described = algorithm.describe()
-    return {**{name: described[name] for name in _DOCUMENTED}, "unavailable": algorithm.unavailable(task)}
+    without = "" if task or algorithm.task_for(None) else f"{algorithm.name} learns a target; this table has none."
+    return {
+        **{name: described[name] for name in _DOCUMENTED},
+        "parameters": [parameter["label"] for parameter in described["parameters"]],
+        "unavailable": algorithm.unavailable(task or None) or without,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,22 +13,26 @@ import numpy.typing as npt
 import traitlets
 
 from .. import algorithms, figures
+from ..algorithms.base import SUPERVISED
 from ..engine import Predictor
 from ..errors import ColumnNotFoundError, InputError, MedilyticaError, StateError, hint
 from ..evaluate import BoundaryGrid, boundary_columns
 from ..report import html, static
 from ._base import Answer, error_body, experiment_of, serves
 from ._latest_run import FollowsRuns, unit_of
+from ._main_head import heads_of, learned_beside, main_head_sentence
 
 if TYPE_CHECKING:
     from ..evaluate import Boundary
     from ..experiment import Experiment
+    from ..network import Head
     from ..run import Run
 
 logger = logging.getLogger("medilytica_widgets")
 
 # resolutions: where only points are shown, while a run trains, once it rests, in a report
 ROUGH, COARSE, FINE, REPORT = (2, 2), (64, 64), (200, 200), (160, 160)
+_SHOWS = "The picture shows"
 _INTERVAL = 0.05
 _IDLE_SECONDS = 5.0
 _POLL_SECONDS = 0.1
@@ -62,6 +67,7 @@ class DecisionBoundary(FollowsRuns):
     axes = traitlets.Dict(help="The two columns, those to choose from, and why nothing can be drawn").tag(sync=True)
     classes = traitlets.List(traitlets.Unicode(), help="Names of the classes; empty for regression").tag(sync=True)
     target = traitlets.Unicode(help="The column that is predicted").tag(sync=True)
+    about = traitlets.Unicode(help="Which of several heads is shown; empty for one head").tag(sync=True)
     held = traitlets.Unicode(help="At what the other columns are held").tag(sync=True)
     run = traitlets.Dict(allow_none=True, default_value=None, help="The run that is shown").tag(sync=True)
 
@@ -76,13 +82,16 @@ class DecisionBoundary(FollowsRuns):
         self._latest: Frame | None = None
         self._number = 0
         self._grids: dict[tuple[Any, ...], BoundaryGrid] = {}
-        self._columns = boundary_columns(experiment.data, experiment.prepared().split)
-        reason = _reason(self._columns)
+        self._all_columns = boundary_columns(experiment.data, experiment.prepared().split)
+        heads = heads_of(experiment, experiment.run)
+        self._columns = self._inputs(heads)
+        reason = _reason(self._columns, experiment.task)
         first, second = ("", "") if reason else self._pair(x, y)
         super().__init__(**kwargs)
         with self.together():
             self.classes = list(experiment.data.classes) if experiment.task == "classification" else []
             self.target = str(experiment.data.target)
+            self.about = "" if reason else main_head_sentence(heads, _SHOWS)
             self.axes = {"x": first, "y": second, "columns": self._columns, "reason": reason}
             self.set_trait("run", _run_state(experiment.run))
         if not reason:
@@ -90,6 +99,23 @@ class DecisionBoundary(FollowsRuns):
         self.follow(experiment.run_ended, self.refresh_static)
 
     # --- what is chosen ---------------------------------------------------------------------------
+
+    def _inputs(self, heads: Sequence[Head]) -> list[str]:
+        learned = learned_beside(heads)
+        return [name for name in self._all_columns if name not in learned]
+
+    def _follow_heads(self) -> None:
+        """Leave out what the latest run's further heads learn: these columns are not among its inputs."""
+        heads = heads_of(self.experiment, self.experiment.run)
+        columns = self._inputs(heads)
+        self.about = main_head_sentence(heads, _SHOWS)
+        if columns == self._columns:
+            return
+        self._columns = columns
+        reason = _reason(columns, self.experiment.task)
+        known = [name if name in columns else None for name in (self.axes["x"], self.axes["y"])]
+        x, y = ("", "") if reason else self._pair(*known)
+        self.axes = {"x": x, "y": y, "columns": columns, "reason": reason}
 
     def _pair(self, x: str | None, y: str | None) -> tuple[str, str]:
         """Return the two columns, those left out taken in the order of what they tell."""
@@ -130,6 +156,8 @@ class DecisionBoundary(FollowsRuns):
     def update_view(self) -> None:
         """Say which run is shown and at what the other columns are held."""
         with self.together():
+            if not self.axes["reason"]:
+                self._follow_heads()
             self.set_trait("run", _run_state(self.experiment.run))
 
     def run_advanced(self, *_: Any) -> None:
@@ -215,6 +243,10 @@ class DecisionBoundary(FollowsRuns):
     def _next_frame(self) -> Frame | None:
         """Return the next frame to show; None when the last one still holds."""
         run = self.experiment.run
+        with self.together():
+            self._follow_heads()
+        if self.axes["reason"]:
+            return None
         columns = (self.axes["x"], self.axes["y"])
         predictor = _predictor(run)
         if run is None or predictor is None:
@@ -266,7 +298,8 @@ class DecisionBoundary(FollowsRuns):
             found = grid.frame(predictor)
             spec = figures.boundary(found, self.classes, value_range=found.value_range, target=self.target)
             unit = unit_of(algorithms.get(run.algorithm))
-            note = f"{run.name}, {unit} {predictor.epoch:.0f}. {found.held_sentence}"
+            about = main_head_sentence(heads_of(self.experiment, run), _SHOWS)
+            note = " ".join(filter(None, (f"{run.name}, {unit} {predictor.epoch:.0f}.", found.held_sentence, about)))
             return html.section("Decision boundary", html.card("", static.figure(spec), note=note))
         return html.section("Decision boundary", html.sentence("Nothing was trained, so there is no boundary."))
 
@@ -317,12 +350,15 @@ def _predictor(run: Run | None) -> Predictor | None:
     if run is None:
         return None
     try:
-        return run.predictor()
+        found = run.predictor()
     except StateError:
         return None
+    return found if found.task in SUPERVISED else None
 
 
-def _reason(columns: list[str]) -> str:
+def _reason(columns: list[str], task: str) -> str:
+    if task not in SUPERVISED:
+        return f"The boundary shows how a target is predicted; this algorithm does {task} and leaves a target aside."
     if len(columns) >= 2:
         return ""
     has = f"this table has one, {columns[0]}" if columns else "this table has none"

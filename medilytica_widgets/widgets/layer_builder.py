@@ -8,21 +8,30 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from pydantic import ValidationError
 
-from .. import network
-from ..errors import SpecError, hint
+from .. import network, registered
+from ..errors import InputError, SpecError, hint
+from ..network.torch_classes import torch_classes
+from ..network_editor import INITS
 from ..report import card, escape, grouped, join, section, sentence
 from ..report.html import Html
 from ._base import BaseWidget, experiment_of, serves
 
 if TYPE_CHECKING:
+    import torch
+
+    from ..algorithms import Algorithm
     from ..experiment import Experiment
+
+_MOST_LAYERS = 500
+_LONGEST_HELP = 400
 
 
 class LayerBuilder(BaseWidget):
-    """The layers of an experiment's network: add, remove, reorder, and set their options.
+    """The layers of an experiment's network: add, remove, reorder, connect, name, and set their options.
 
-    Shapes and parameter counts follow at once. A stack that cannot be is kept as a draft and says what is
-    wrong at the layer; training refuses it.
+    Shapes, parameter counts and memory follow at once. A stack that cannot be is kept as a draft and says
+    what is wrong at the layer; training refuses it. Stacks are read from JSON or from a torch module (`load`)
+    and written as code, JSON and a picture.
 
     Parameters
     ----------
@@ -31,10 +40,12 @@ class LayerBuilder(BaseWidget):
 
     network = traitlets.Dict(help="The stack, its shapes and counts, and its first error").tag(sync=True)
     kinds: traitlets.List[Any] = traitlets.List(help="The layer kinds with their parameter tables").tag(sync=True)
+    inits: traitlets.List[Any] = traitlets.List(help="How a layer's weights may begin").tag(sync=True)
     templates: traitlets.List[Any] = traitlets.List(help="Stacks to start from: name and kinds of layers").tag(
         sync=True
     )
     uses_layers = traitlets.Bool(help="Whether the chosen algorithm has layers").tag(sync=True)
+    fixed = traitlets.Unicode(help="Why the stack is only shown; empty where it can be edited").tag(sync=True)
     algorithm = traitlets.Unicode(help="Name of the chosen algorithm").tag(sync=True)
     pending = traitlets.Bool(help="Whether the stack was edited and counts only from the next run").tag(sync=True)
     revision = traitlets.Int(help="Another number whenever the standalone script may differ").tag(sync=True)
@@ -45,7 +56,7 @@ class LayerBuilder(BaseWidget):
         self.experiment = experiment_of(self, experiment)
         super().__init__(**kwargs)
         with self.together():
-            self.kinds = network.layer_kinds()
+            self.inits = list(INITS)
             self.templates = [
                 {"name": name, "layers": [layer.kind for layer in layers]}
                 for name, layers in network.templates().items()
@@ -55,15 +66,19 @@ class LayerBuilder(BaseWidget):
         self.follow(experiment.run_added, self.mark)
         self.follow(experiment.run_ended, self.mark)
         self.follow(experiment.run_ended, self.refresh_static)
+        self.follow(registered.changed, self.mark)
 
     def update_view(self) -> None:
-        """Bring the stack, its analysis and the undo state up to date."""
+        """Bring the menu, the stack, its analysis and the undo state up to date."""
         with self.together():
+            # somebody may register a layer or an activation while the menu is shown
+            self.kinds = network.layer_kinds()
             experiment = self.experiment
             chosen = experiment.algorithm
             self.algorithm = chosen.name
-            self.uses_layers = chosen.uses_layers
-            self.network = self._network() if chosen.uses_layers else {}
+            self.uses_layers = chosen.has_layers
+            self.fixed = _fixed(chosen)
+            self.network = self._network() if chosen.has_layers else {}
             self.pending = "layers" in experiment.pending()
             self.revision = zlib.crc32(experiment.spec.model_dump_json().encode())
             self.can_undo = experiment.can_undo
@@ -76,14 +91,36 @@ class LayerBuilder(BaseWidget):
         prepared = experiment.prepared()
         inputs = len(prepared.feature_names)
         outputs = len(prepared.classes) if experiment.task == "classification" else 1
-        analysis = network.analyse(layers, inputs, experiment.head, outputs)
+        plain = experiment.analysis(layers).to_json()
         return {
-            **analysis.to_json(),
+            **plain,
             "layers": [layer.to_json() for layer in layers],
+            "heads": [head.to_json() for head in experiment.heads],
+            "head_rows": plain["heads"],
             "inputs": inputs,
             "outputs": outputs,
-            "task": experiment.task,
+            "task": experiment.task or "",
         }
+
+    def load(self, module: torch.nn.Module) -> LayerBuilder:
+        """Take the stack of a torch module, and return the builder.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            Of layers that follow each other. Its weights are not taken, only what it is made of.
+
+        Raises
+        ------
+        ShapeError, InputError
+            For a module that is no stack of known layers; the stack that stood before stays.
+        """
+        layers_of = getattr(network, "layers_of", None)
+        if layers_of is None:
+            raise InputError("This version cannot read torch modules; give the layers as mw.Layer objects.")
+        self.experiment.set_layers(layers_of(module), strict=False)
+        self.update_view()
+        return self
 
     @serves("layers.add")
     def _add(self, body: dict[str, Any]) -> None:
@@ -113,6 +150,39 @@ class LayerBuilder(BaseWidget):
         self.experiment.set_layers(stacks[body["name"]], strict=False)
         self.update_view()
 
+    @serves("layers.duplicate")
+    def _duplicate(self, body: dict[str, Any]) -> None:
+        self.experiment.duplicate_layer(body["index"], strict=False)
+        self.update_view()
+
+    @serves("layers.configure")
+    def _configure(self, body: dict[str, Any]) -> None:
+        self.experiment.configure_layer(body["index"], strict=False, **body["fields"])
+        self.update_view()
+
+    @serves("layers.connect")
+    def _connect(self, body: dict[str, Any]) -> None:
+        self.experiment.connect_layer(body["index"], body["source"], body["connected"], strict=False)
+        self.update_view()
+
+    @serves("layers.replace")
+    def _replace(self, body: dict[str, Any]) -> None:
+        given = body["layers"]
+        if len(given) > _MOST_LAYERS:
+            raise SpecError(f"{len(given):,} layers came; a stack has at most {_MOST_LAYERS}.")
+        self.experiment.set_layers([_layer(plain) for plain in given], strict=False)
+        self.update_view()
+
+    @serves("layers.signature")
+    def _signature(self, body: dict[str, Any]) -> dict[str, Any]:
+        classes = {known["name"]: known for known in torch_classes()}
+        name = body["name"].strip().removeprefix("torch.").removeprefix("nn.")
+        if not name:
+            return {"names": list(classes)}
+        if name not in classes:
+            raise InputError(f"torch.nn has no layer {name!r}. {hint(name, classes)}")
+        return {**classes[name], "help": classes[name]["help"][:_LONGEST_HELP]}
+
     @serves("spec.undo")
     def _undo(self, body: dict[str, Any]) -> None:
         self.experiment.undo()
@@ -130,7 +200,7 @@ class LayerBuilder(BaseWidget):
     def static_html(self) -> str:
         """Return the stack as a table, with shapes and counts."""
         chosen = self.experiment.algorithm
-        if not chosen.uses_layers:
+        if not chosen.has_layers:
             return section("Network", sentence(f"{chosen.name} has no layers."))
         found = self._network()
         rows = [("Input", "", found["inputs"], 0, "")]
@@ -141,7 +211,18 @@ class LayerBuilder(BaseWidget):
         rows.append((head["name"], "", _width(head), head["parameters"], head["error"]))
         total = f"{grouped(found['total_parameters'])} parameters"
         problem = sentence(found["error"], "error") if found["error"] else None
-        return section("Network", card(total, _table(rows), problem))
+        fixed = sentence(_fixed(chosen)) if chosen.network is not None else None
+        return section("Network", card(total, fixed, _table(rows), problem))
+
+
+def _fixed(chosen: Algorithm) -> str:
+    """Say why a stack is only shown; an empty string where it can be edited."""
+    if chosen.network is None:
+        return ""
+    return (
+        f"These layers follow from the hyperparameters of {chosen.name}: change those, or make the layers your own "
+        "with exp.to_layers()."
+    )
 
 
 def _layer(plain: dict[str, Any]) -> network.Layer:
@@ -150,7 +231,8 @@ def _layer(plain: dict[str, Any]) -> network.Layer:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "layer"
-        raise SpecError(f"A layer is a kind and its options; at {where}: {first['msg']}.") from None
+        said = str(first["msg"]).removeprefix("Value error, ").removesuffix(".")
+        raise SpecError(f"A layer is a kind and its options; at {where}: {said}.") from None
 
 
 def _width(row: dict[str, Any]) -> Any:

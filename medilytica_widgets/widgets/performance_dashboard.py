@@ -14,6 +14,7 @@ from ..errors import ColumnNotFoundError, InputError, StateError, hint
 from ..report import html, static
 from ._base import experiment_of, serves
 from ._latest_run import ENDED, FollowsRuns
+from ._main_head import heads_of, learned_beside, main_head_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 TILES = {
     "classification": ("accuracy", "f1_macro", "log_loss", "roc_auc"),
     "regression": ("r2", "mean_absolute_error", "root_mean_squared_error"),
+    "clustering": ("silhouette", "davies_bouldin", "calinski_harabasz", "part_clustered", "adjusted_rand"),
+    "anomaly": ("part_flagged", "roc_auc", "average_precision"),
+    "transform": ("explained_variance", "reconstruction_error", "trustworthiness", "new_columns"),
 }
 _LABELS = {"mean_absolute_error": "mean absolute error", "root_mean_squared_error": "root mean squared error"}
+_SHOWS = "The metrics above are those of"
 _FIELDS = 12
 _CHOICES = 60
 
@@ -46,6 +51,7 @@ class PerformanceDashboard(FollowsRuns):
 
     ARGUMENTS = ("compact",)
 
+    about = traitlets.Unicode(help="Which of several heads the numbers are of; empty for one head").tag(sync=True)
     evaluation = traitlets.Dict(allow_none=True, default_value=None, help="The evaluation in plain values").tag(
         sync=True
     )
@@ -57,7 +63,7 @@ class PerformanceDashboard(FollowsRuns):
     def __init__(self, experiment: Experiment, *, compact: bool = False, **kwargs: Any) -> None:
         self.experiment = experiment_of(self, experiment)
         self._defaults: dict[str, Any] | None = None
-        self._fields: dict[str, Any] | None = None
+        self._fields: dict[frozenset[str], dict[str, Any]] = {}
         super().__init__(**kwargs)
         self.compact = compact
         self.update_view()
@@ -77,9 +83,10 @@ class PerformanceDashboard(FollowsRuns):
         with self.together():
             self.set_trait("evaluation", evaluation_state(found, run) if found and run else None)
             self.set_trait("run", self._run_state(run))
+            self.about = main_head_sentence(heads_of(self.experiment, run), _SHOWS) if run is not None else ""
             self.path = f"{slug(self.experiment.name)}.mw" if found is not None else ""
             if found is not None and not self.compact:
-                self.form = self._form()
+                self.form = self._form(run)
 
     def _shown(self) -> Run | None:
         """Return the latest ended run that was evaluated; None while there is none."""
@@ -144,23 +151,24 @@ class PerformanceDashboard(FollowsRuns):
             self._defaults = {column.name: typical(train[column.name], column.kind) for column in data.features}
         return dict(self._defaults)
 
-    def _form(self) -> dict[str, Any]:
-        if self._fields is None:
+    def _form(self, run: Run | None = None) -> dict[str, Any]:
+        answers = frozenset(learned_beside(heads_of(self.experiment, run)))
+        if answers not in self._fields:
             from ..evaluate import boundary_columns
 
             data = self.experiment.data
             defaults = self._row_defaults()
-            kinds = {column.name: column.kind for column in data.features}
+            kinds = {column.name: column.kind for column in data.features if column.name not in answers}
             # the most informative columns first, numbers before categories
             names = [name for name in boundary_columns(data, self.experiment.prepared().split) if name in kinds]
             names += [name for name, kind in kinds.items() if kind in ("numeric", "categorical", "binary")]
             chosen = list(dict.fromkeys(names))[:_FIELDS]
             rest = len(kinds) - len(chosen)
-            self._fields = {
+            self._fields[answers] = {
                 "fields": [_field(name, kinds[name], defaults[name], data.frame[name]) for name in chosen],
                 "held": f"the other {rest} columns at their median or most frequent value" if rest > 0 else "",
             }
-        return self._fields
+        return self._fields[answers]
 
     # --- report -----------------------------------------------------------------------------------
 
@@ -173,11 +181,12 @@ class PerformanceDashboard(FollowsRuns):
                 found = run.evaluate()
             except StateError:
                 continue
-            return _report(found, run, self.compact)
+            about = main_head_sentence(heads_of(self.experiment, run), _SHOWS)
+            return _report(found, run, self.compact, about)
         return html.section("Performance", html.sentence("No run has ended with a model, so there is nothing to test."))
 
 
-def _report(found: Evaluation, run: Run, compact: bool) -> str:
+def _report(found: Evaluation, run: Run, compact: bool, about: str = "") -> str:
     names = [name for name in TILES[run.task] if name in found.metrics]
     parts = [
         html.metrics(
@@ -185,8 +194,10 @@ def _report(found: Evaluation, run: Run, compact: bool) -> str:
             found.intervals,
             labels={name: _label(name) for name in names},
         ),
-        html.sentence(found.sentence),
+        html.sentence(" ".join(filter(None, (found.sentence, found.remark)))),
     ]
+    if about:
+        parts.append(html.sentence(about))
     cards = [html.card("", *parts, note=f"{run.name}; held-out test rows: {html.grouped(found.n)}; ± 95 % interval")]
     if run.task == "classification" and not compact:
         matrix = static.figure(figures.confusion(found.confusion, run.classes, title="Confusion matrix"))
@@ -218,7 +229,7 @@ def evaluation_state(found: Evaluation, run: Run) -> dict[str, Any]:
     return {
         "task": run.task,
         "n": int(found.n),
-        "sentence": found.sentence,
+        "sentence": " ".join(filter(None, (found.sentence, found.remark))),
         "tiles": tiles,
         "classes": list(run.classes),
         "confusion": [[int(n) for n in row] for row in found.confusion] if classification else [],
@@ -236,6 +247,17 @@ def evaluation_state(found: Evaluation, run: Run) -> dict[str, Any]:
 def prediction_json(result: pd.DataFrame, run: Run) -> dict[str, Any]:
     """Return the first row of a prediction in plain values: probabilities in the order of the classes."""
     row = result.iloc[0]
+    if run.task == "clustering":
+        shares = [[f"cluster {k}", float(row[f"probability_{k}"])] for k in range(result.shape[1] - 1)]
+        cluster = int(row["cluster"])
+        return {"prediction": f"cluster {cluster}" if cluster >= 0 else "no cluster", "probabilities": shares}
+    if run.task == "anomaly":
+        verdict = "unusual" if row["anomaly"] else "usual"
+        return {"prediction": f"{verdict} (score {row['score']:.3g})", "probabilities": []}
+    if run.task == "transform":
+        shown = [f"{value:.3g}" for value in row.to_numpy()[:4]]
+        more = ", …" if len(row) > len(shown) else ""
+        return {"prediction": f"({', '.join(shown)}{more})", "probabilities": []}
     if run.task != "classification":
         return {"prediction": float(row["prediction"]), "probabilities": []}
     return {

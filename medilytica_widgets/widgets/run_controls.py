@@ -144,7 +144,7 @@ def blocked_reason(experiment: Experiment) -> str:
     algorithm = experiment.algorithm
     if reason := algorithm.unavailable(experiment.task):
         return f"{algorithm.name} cannot learn this target: {reason}"
-    if algorithm.uses_layers:
+    if algorithm.has_layers:
         error = experiment.analysis().error
         if error is not None:
             return str(error)

@@ -12,6 +12,7 @@ from ._base import BaseWidget, experiment_of, serves
 from .algorithm_browser import AlgorithmBrowser
 from .data_grid import DataGrid
 from .decision_boundary import DecisionBoundary
+from .head_editor import HeadEditor
 from .hyperparameter_panel import HyperparameterPanel
 from .layer_builder import LayerBuilder
 from .metric_plots import MetricPlots
@@ -54,6 +55,7 @@ class Workbench(BaseWidget):
             "controls": RunControls(experiment),
             "algorithms": AlgorithmBrowser(experiment),
             "layers": LayerBuilder(experiment),
+            "heads": HeadEditor(experiment),
             "hyperparameters": HyperparameterPanel(experiment),
             "boundary": DecisionBoundary(experiment, x=x, y=y),
             "curves": MetricPlots(experiment),
@@ -104,6 +106,9 @@ class Workbench(BaseWidget):
 
     def static_html(self) -> str:
         """Return all parts one under the other, as a report shows them."""
-        order = ("controls", "rows", "layers", "hyperparameters", "boundary", "curves", "performance", "weights", "log")
+        # one head is no more than the target, which stands above already
+        heads = ("heads",) if len(self.experiment.heads) > 1 else ()
+        model = ("layers", *heads, "hyperparameters")
+        order = ("controls", "rows", *model, "boundary", "curves", "performance", "weights", "log")
         parts = [self._children[name].static_html() for name in order]
         return section(self.experiment.name, *parts)

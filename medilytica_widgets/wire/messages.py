@@ -110,6 +110,27 @@ class HyperparameterReset(TypedDict):
     name: str
 
 
+class PresetApply(TypedDict):
+    """Set what a preset says; refused where the algorithm is another one by now."""
+
+    algorithm: str
+    name: str
+
+
+class PresetSave(TypedDict):
+    """Save the hyperparameters under a name; refused where the algorithm is another one by now."""
+
+    algorithm: str
+    name: str
+
+
+class PresetDelete(TypedDict):
+    """Delete a saved preset of an algorithm."""
+
+    algorithm: str
+    name: str
+
+
 class LayerAdd(TypedDict):
     """Insert a layer before position ``index``."""
 
@@ -143,6 +164,61 @@ class LayersTemplate(TypedDict):
     name: str
 
 
+class LayerDuplicate(TypedDict):
+    """Put a copy of the layer at ``index`` behind it."""
+
+    index: int
+
+
+class LayerConfigure(TypedDict):
+    """Change what every kind of layer has: ``name``, ``init`` or ``frozen``; those left out stay."""
+
+    index: int
+    fields: dict[str, Any]
+
+
+class LayerConnect(TypedDict):
+    """Let the layer at ``index`` take input from ``source``, or no longer.
+
+    ``source`` is the place of an earlier layer, -1 for the network's input, or a name.
+    """
+
+    index: int
+    source: Union[int, str]  # noqa: UP007 - read at run time by `_fits`
+    connected: bool
+
+
+class LayersReplace(TypedDict):
+    """Replace the stack by layers in their plain form."""
+
+    layers: list[dict[str, Any]]
+
+
+class LayerSignature(TypedDict):
+    """What the constructor of a class of torch.nn takes."""
+
+    name: str
+
+
+class HeadAdd(TypedDict):
+    """Add a head; what is left out is chosen so that it can be."""
+
+    head: dict[str, Any]
+
+
+class HeadAt(TypedDict):
+    """Duplicate or remove the head at ``index``."""
+
+    index: int
+
+
+class HeadUpdate(TypedDict):
+    """Change fields of the head at ``index``; the others stay, as far as they fit."""
+
+    index: int
+    fields: dict[str, Any]
+
+
 class RunCommand(TypedDict):
     """start, pause, resume, stop, or one epoch ("step")."""
 
@@ -170,15 +246,27 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "sheet.read": ("read", SheetRead),
     "boundary.ready": ("read", BoundaryReady),
     "code.read": ("read", Nothing),
+    "layers.signature": ("read", LayerSignature),
     "predict.row": ("read", PredictRow),
     "algorithm.select": ("write", AlgorithmSelect),
     "hyperparameters.set": ("write", HyperparameterSet),
     "hyperparameters.reset": ("write", HyperparameterReset),
+    "preset.apply": ("write", PresetApply),
+    "preset.save": ("write", PresetSave),
+    "preset.delete": ("write", PresetDelete),
     "layers.add": ("write", LayerAdd),
     "layers.remove": ("write", LayerRemove),
     "layers.move": ("write", LayerMove),
     "layers.update": ("write", LayerUpdate),
     "layers.template": ("write", LayersTemplate),
+    "layers.duplicate": ("write", LayerDuplicate),
+    "layers.configure": ("write", LayerConfigure),
+    "layers.connect": ("write", LayerConnect),
+    "layers.replace": ("write", LayersReplace),
+    "heads.add": ("write", HeadAdd),
+    "heads.duplicate": ("write", HeadAt),
+    "heads.remove": ("write", HeadAt),
+    "heads.update": ("write", HeadUpdate),
     "spec.undo": ("write", Nothing),
     "spec.redo": ("write", Nothing),
     "run.command": ("write", RunCommand),

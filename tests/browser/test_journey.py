@@ -201,6 +201,8 @@ def test_wrong_input_is_said_where_it_was_typed(open_notebook: OpenNotebook) -> 
 def test_algorithms_are_chosen_by_mouse_and_keyboard(open_notebook: OpenNotebook) -> None:
     notebook = open_notebook([SETUP, WORKBENCH], height=1900)
     root = workbench(notebook)
+    # the categories are folded; a letter typed in the tree goes to the search
+    root.get_by_role("treeitem", name=re.compile("^Trees and ensembles")).click()
     root.get_by_role("treeitem", name=re.compile("^Random forest")).click()
     expect(root.locator('[data-parameter="n_estimators"]')).to_be_visible()
     expect(root.get_by_role("region", name="Network")).to_contain_text("no layers")

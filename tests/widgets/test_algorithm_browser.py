@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +27,8 @@ def test_it_documents_every_registered_algorithm(browser: Any, experiment: Exper
     assert [entry["id"] for entry in tree.catalogue] == [a.id for a in algorithms.list_()]
     first = tree.catalogue[0]
     assert first["name"] == "Multilayer perceptron"
-    assert all(first[name] for name in ("category", "summary", "when", "when_not", "references"))
+    assert all(first[name] for name in ("category", "tasks", "summary", "when", "when_not", "references"))
+    assert first["parameters"][0] == "learning rate"
     assert (tree.selected, tree.task, tree.scores) == ("mlp", "classification", {})
 
 
@@ -39,6 +41,17 @@ def test_what_cannot_learn_the_target_says_why(browser: Any) -> None:
     reasons = {entry["id"]: entry["unavailable"] for entry in tree.catalogue}
     assert "classification only" in reasons["logistic_regression"]
     assert reasons["random_forest"] == ""
+
+
+def test_one_that_is_registered_later_comes_into_the_tree(browser: Any, experiment: Experiment) -> None:
+    tree = AlgorithmBrowser(experiment)
+    forest = algorithms.get("random_forest")
+    algorithms.register(dataclasses.replace(forest, id="another_forest", name="Another forest"))
+    try:
+        experiment.set("epochs", 3)
+        browser.until(lambda: tree.catalogue[-1]["name"] == "Another forest")
+    finally:
+        algorithms.unregister("another_forest")
 
 
 def test_a_click_chooses_for_everyone(browser: Any, experiment: Experiment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,3 +159,115 @@ def test_the_static_form_leaves_out_what_has_no_effect(headless: Any, experiment
     regression = HyperparameterPanel(Experiment(load_dataset("diabetes")))
     assert "class weight" in panel.static_html()
     assert "class weight" not in regression.static_html()
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEDILYTICA_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_it_lists_the_presets_of_the_algorithm(browser: Any, experiment: Experiment, own_home: Path) -> None:
+    panel = HyperparameterPanel(experiment)
+    assert [(preset["name"], preset["own"]) for preset in panel.presets] == [
+        ("fast", False),
+        ("accurate", False),
+        ("regularised", False),
+    ]
+    assert all(preset["about"] and preset["values"] for preset in panel.presets)
+
+
+def test_a_preset_is_applied_in_one_step_for_everyone(browser: Any, experiment: Experiment, own_home: Path) -> None:
+    panel, other = HyperparameterPanel(experiment), HyperparameterPanel(experiment)
+    before = panel.values
+    answer, _ = browser.ask(panel, "preset.apply", {"algorithm": "mlp", "name": "accurate"})
+    assert answer["kind"] == "preset.apply.result"
+    assert (panel.values["epochs"], panel.values["schedule"]) == (200, "cosine")
+    browser.until(lambda: other.values == panel.values)
+    browser.ask(panel, "spec.undo", {})
+    assert (panel.values, panel.can_undo) == (before, False)
+
+
+def test_one_that_is_saved_is_everyones_and_can_be_deleted(
+    browser: Any, experiment: Experiment, own_home: Path
+) -> None:
+    experiment.set("epochs", 7)
+    panel, other = HyperparameterPanel(experiment), HyperparameterPanel(experiment)
+    answer, _ = browser.ask(panel, "preset.save", {"algorithm": "mlp", "name": " ../mine "})
+    assert answer["body"] == {"name": "../mine"}
+    assert panel.presets[-1] == {
+        "name": "../mine",
+        "values": experiment.hyperparameters,
+        "own": True,
+        "about": "",
+        "problem": "",
+    }
+    browser.until(lambda: other.presets == panel.presets)
+    browser.ask(other, "preset.delete", {"algorithm": "mlp", "name": "../mine"})
+    browser.until(lambda: [preset["own"] for preset in panel.presets] == [False] * 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("preset.apply", "acurate", "Did you mean 'accurate'"),
+        ("preset.save", "fast", "one of the package's presets"),
+        ("preset.save", "", "needs a name"),
+        ("preset.delete", "fast", "belongs to the package"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    browser: Any, experiment: Experiment, own_home: Path, kind: str, name: str, words: str
+) -> None:
+    panel = HyperparameterPanel(experiment)
+    before = (panel.values, panel.presets)
+    answer, _ = browser.ask(panel, kind, {"algorithm": "mlp", "name": name})
+    assert answer["kind"] == f"{kind}.error"
+    assert words in answer["body"]["message"]
+    assert (panel.values, panel.presets) == before
+
+
+def test_a_page_that_shows_another_algorithm_still_changes_nothing(
+    browser: Any, experiment: Experiment, own_home: Path
+) -> None:
+    panel = HyperparameterPanel(experiment)
+    experiment.select_algorithm("random_forest")
+    before = experiment.spec
+    for kind, name in (("preset.apply", "fast"), ("preset.save", "mine")):
+        answer, _ = browser.ask(panel, kind, {"algorithm": "mlp", "name": name})
+        assert "Random forest by now" in answer["body"]["message"]
+    assert experiment.spec == before
+    assert not own_home.exists()
+
+
+def test_it_says_when_live_changes_act(browser: Any, experiment: Experiment) -> None:
+    experiment.set("epochs", 1_000_000)
+    panel = HyperparameterPanel(experiment)
+    assert panel.training is False
+    run = experiment.train(wait=False)
+    browser.until(lambda: panel.training)
+    experiment.select_algorithm("random_forest")
+    browser.until(lambda: not panel.training)
+    experiment.select_algorithm("mlp")
+    browser.until(lambda: panel.training)
+    run.stop()
+    run.wait(20)
+    browser.until(lambda: not panel.training)
+
+
+def test_a_preset_acts_on_a_run_where_it_can(browser: Any, experiment: Experiment) -> None:
+    experiment.set("epochs", 1_000_000)
+    panel = HyperparameterPanel(experiment)
+    run = experiment.train(wait=False)
+    browser.ask(panel, "preset.apply", {"algorithm": "mlp", "name": "fast"})
+    browser.until(lambda: {mark.name for mark in run.marks} == {"learning_rate", "batch_size"})
+    assert panel.pending == ["epochs"]
+    run.stop()
+    run.wait(20)
+
+
+def test_the_static_form_names_the_preset_in_force(headless: Any, experiment: Experiment, own_home: Path) -> None:
+    panel = HyperparameterPanel(experiment)
+    assert "preset:" not in panel.static_html()
+    experiment.apply_preset("regularised")
+    assert "preset: regularised" in panel.static_html()

@@ -165,3 +165,149 @@ def test_the_static_form_shows_what_is_wrong_and_escapes_it(headless: Any, exper
     markup = LayerBuilder(experiment).static_html()
     assert 'role="alert"' in markup
     assert "<b>bold</b>" not in markup
+
+
+def test_a_copy_stands_behind_its_layer_with_a_name_of_its_own(browser: Any, experiment: Experiment) -> None:
+    builder = LayerBuilder(experiment)
+    browser.ask(builder, "layers.configure", {"index": 0, "fields": {"name": "enc", "init": "orthogonal"}})
+    browser.ask(builder, "layers.duplicate", {"index": 0})
+    assert [layer.name for layer in experiment.layers] == ["enc", "enc_2", ""]
+    assert experiment.layers[1].init == "orthogonal"
+    experiment.undo()
+    browser.until(lambda: kinds(builder) == ["linear", "dropout"])
+
+
+def test_an_option_keeps_name_first_weights_and_freezing(browser: Any, experiment: Experiment) -> None:
+    builder = LayerBuilder(experiment)
+    fields = {"name": "enc", "init": "orthogonal", "frozen": True}
+    browser.ask(builder, "layers.configure", {"index": 0, "fields": fields})
+    browser.ask(builder, "layers.update", {"index": 0, "options": {"units": 3}})
+    layer = {"kind": "linear", "options": {"units": 3, "activation": "relu"}, **fields}
+    assert builder.network["layers"][0] == layer
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "nearest"),
+    [
+        ({"name": "taken"}, "name", "taken_2"),
+        ({"name": "input"}, "name", "input_2"),
+        ({"name": "no good"}, "name", "no_good"),
+        ({"name": "x" * 80}, "name", None),
+        ({"name": 3}, "name", "enc"),
+        ({"init": "zeros"}, "init", None),
+        ({"frozen": "yes"}, "frozen", False),
+    ],
+)
+def test_what_a_layer_cannot_have_is_refused_by_field(
+    browser: Any, experiment: Experiment, fields: dict[str, Any], field: str, nearest: Any
+) -> None:
+    builder = LayerBuilder(experiment)
+    experiment.configure_layer(0, name="enc")
+    experiment.configure_layer(1, name="taken")
+    before = experiment.layers
+    answer, _ = browser.ask(builder, "layers.configure", {"index": 0, "fields": fields})
+    assert answer["kind"] == "layers.configure.error"
+    assert answer["body"]["parameter"] == field
+    assert nearest is None or answer["body"]["nearest"] == nearest
+    assert experiment.layers == before
+
+
+def test_an_unknown_field_names_the_nearest(browser: Any, experiment: Experiment) -> None:
+    answer, _ = browser.ask(LayerBuilder(experiment), "layers.configure", {"index": 0, "fields": {"frosen": True}})
+    assert "'frozen'" in answer["body"]["message"]
+
+
+def three(experiment: Experiment) -> LayerBuilder:
+    linear = Layer("linear", units=8)
+    experiment.set_layers([linear, linear, Layer("add"), linear], strict=False)
+    return LayerBuilder(experiment)
+
+
+def test_connecting_names_the_layers_that_have_none(browser: Any, experiment: Experiment) -> None:
+    builder = three(experiment)
+    assert builder.network["failing"] == 2
+    browser.ask(builder, "layers.connect", {"index": 2, "source": 0, "connected": True})
+    assert builder.network["layers"][2]["inputs"] == ["linear_2", "linear_1"]
+    assert [layer.get("name") for layer in builder.network["layers"]] == ["linear_1", "linear_2", None, None]
+    assert builder.network["error"] is None
+    browser.ask(builder, "layers.connect", {"index": 2, "source": "linear_1", "connected": False})
+    assert "inputs" not in builder.network["layers"][2]
+
+
+def test_a_kind_of_one_input_takes_it_from_there_instead(browser: Any, experiment: Experiment) -> None:
+    builder = three(experiment)
+    browser.ask(builder, "layers.connect", {"index": 3, "source": -1, "connected": True})
+    assert builder.network["layers"][3]["inputs"] == ["input"]
+    browser.ask(builder, "layers.connect", {"index": 3, "source": 0, "connected": True})
+    assert builder.network["layers"][3]["inputs"] == ["linear_1"]
+
+
+def test_input_from_a_later_layer_is_refused(browser: Any, experiment: Experiment) -> None:
+    builder = three(experiment)
+    answer, _ = browser.ask(builder, "layers.connect", {"index": 1, "source": 2, "connected": True})
+    assert answer["kind"] == "layers.connect.error"
+    assert answer["body"]["layer"] == 1
+
+
+def test_who_takes_input_follows_a_new_name_in_one_step_of_undo(browser: Any, experiment: Experiment) -> None:
+    builder = three(experiment)
+    experiment.connect_layer(2, 0)
+    experiment.update_head(0, at="linear_2")
+    browser.ask(builder, "layers.configure", {"index": 1, "fields": {"name": "deep"}})
+    assert experiment.layers[2].inputs == ("deep", "linear_1")
+    assert experiment.heads[0].at == "deep"
+    experiment.undo()
+    assert (experiment.layers[2].inputs, experiment.heads[0].at) == (("linear_2", "linear_1"), "linear_2")
+
+
+def test_a_name_that_is_needed_cannot_be_taken_away(browser: Any, experiment: Experiment) -> None:
+    builder = three(experiment)
+    experiment.connect_layer(2, 0)
+    answer, _ = browser.ask(builder, "layers.configure", {"index": 0, "fields": {"name": ""}})
+    assert "layer 3 takes input from it" in answer["body"]["message"]
+
+
+def test_imported_layers_replace_the_stack_or_say_what_is_wrong(browser: Any, experiment: Experiment) -> None:
+    builder = LayerBuilder(experiment)
+    layers = [layer.to_json() for layer in network.templates()["deep"]]
+    browser.ask(builder, "layers.replace", {"layers": layers})
+    assert builder.network["layers"] == layers
+    answer, _ = browser.ask(builder, "layers.replace", {"layers": [{"kind": "linear", "units": 3}]})
+    assert answer["body"]["message"].startswith("A layer is a kind and its options")
+    answer, _ = browser.ask(builder, "layers.replace", {"layers": [{"kind": "linear"}] * 501})
+    assert "at most 500" in answer["body"]["message"]
+    assert builder.network["layers"] == layers
+
+
+def test_a_torch_module_is_taken_as_layers(browser: Any, experiment: Experiment) -> None:
+    from torch import nn
+
+    builder = LayerBuilder(experiment)
+    assert builder.load(nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Dropout(0.3), nn.Linear(5, 4))) is builder
+    found = builder.network
+    assert [row["output_shape"] for row in found["rows"]][-1] == [4]
+    assert found["error"] is None
+    experiment.undo()
+    assert [layer.kind for layer in experiment.layers] == ["linear", "dropout"]
+
+
+def test_the_signature_of_a_torch_class(browser: Any, experiment: Experiment) -> None:
+    builder = LayerBuilder(experiment)
+    answer, _ = browser.ask(builder, "layers.signature", {"name": "nn.Threshold"})
+    assert [(a["name"], a["required"]) for a in answer["body"]["arguments"]] == [
+        ("threshold", True),
+        ("value", True),
+        ("inplace", False),
+    ]
+    names, _ = browser.ask(builder, "layers.signature", {"name": ""})
+    assert "Hardtanh" in names["body"]["names"]
+    answer, _ = browser.ask(builder, "layers.signature", {"name": "Treshold"})
+    assert "'Threshold'" in answer["body"]["message"]
+
+
+def test_it_carries_shapes_and_bytes_of_each_layer_and_the_heads(browser: Any, experiment: Experiment) -> None:
+    found = LayerBuilder(experiment).network
+    assert [row["output_shape"] for row in found["rows"]] == [[8], [8]]
+    assert [row["bytes"] for row in found["rows"]] == [96, 0]
+    assert found["heads"] == [{"task": "classification"}]
+    assert [row["parameters"] for row in found["head_rows"]] == [18]

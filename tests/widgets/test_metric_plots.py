@@ -32,6 +32,7 @@ class FakeRun:
         self.telemetry_advanced = self.signals.telemetry_advanced
         self.marked = self.signals.marked
         self.id, self.name, self.status, self.algorithm = f"run-{number}", f"run {number}", "running", "mlp"
+        self.task, self.trainer = "classification", SimpleNamespace(job=SimpleNamespace(heads=()))
         names = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate", "seconds")
         self.telemetry = Telemetry(names)
         self.marks: list[Mark] = []
@@ -196,3 +197,59 @@ def test_a_mark_of_any_value_can_be_sent() -> None:
 
     odd = SimpleNamespace(epoch=np.float64(1), name="x", before=float("inf"), after=("a", 1), author=None)
     assert json.loads(json.dumps(_mark_json(odd)))["after"] == "('a', 1)"
+
+
+def fake_head(name: str, task: str, weight: float | str = 1.0) -> Any:
+    return SimpleNamespace(name=name, task=task, weight=weight)
+
+
+def test_several_heads_send_their_curves_and_learned_weights(browser: Any, experiment: mw.Experiment) -> None:
+    plots = MetricPlots(experiment)
+    assert plots.heads == []
+    run = FakeRun(experiment)
+    heads = (fake_head("kind", "classification", 0.5), fake_head("size", "regression", "uncertainty"))
+    run.trainer.job.heads = heads
+    extra = ["train_kind_loss", "val_kind_loss", "train_kind_accuracy", "val_kind_accuracy"]
+    extra += ["train_size_loss", "val_size_loss", "train_size_mean_absolute_error", "val_size_mean_absolute_error"]
+    run.telemetry = Telemetry((*run.telemetry.columns, *extra, "weight_kind", "weight_size"))
+    experiment._runs.append(run)  # type: ignore[arg-type]
+    experiment.run_added.emit(run)
+    browser.until(lambda: plots.run is not None)
+    # a weight that does not change needs no column
+    assert plots.columns[5:] == [*extra, "weight_size"]
+    assert [(h["name"], h["loss"], h["metric"], h["weight"]) for h in plots.heads] == [
+        ("kind", "kind_loss", "kind_accuracy", 0.5),
+        ("size", "size_loss", "size_mean_absolute_error", None),
+    ]
+    titles = [[f["layout"]["title"]["text"] for f in figures] for figures in (plots.figures, plots.heads[1]["figures"])]
+    assert titles == [["total loss of all heads", "kind: accuracy"], ["size: loss", "size: mean absolute error"]]
+    run.add(1)
+    plots.flush()
+    _, rows = events(browser, plots)[-1]
+    assert rows is not None and rows[0, -1] == 1 + run.telemetry.columns.index("weight_size") / 10
+    plots.close()
+
+
+def test_a_long_name_of_a_head_is_cut_in_a_title_but_not_in_its_columns(
+    browser: Any, experiment: mw.Experiment
+) -> None:
+    run = FakeRun(experiment)
+    run.trainer.job.heads = (fake_head("a" * 500, "classification"), fake_head("b", "regression"))
+    experiment._runs.append(run)  # type: ignore[arg-type]
+    plots = MetricPlots(experiment)
+    title = plots.heads[0]["figures"][0]["layout"]["title"]["text"]
+    assert title.startswith("aaa") and title.endswith("…: loss") and len(title) < 40
+    assert plots.heads[0]["name"] == "a" * 500
+    assert f"train_{'a' * 500}_loss" in plots.columns
+    plots.close()
+
+
+def test_the_next_run_with_one_head_has_no_heads(browser: Any, plots: MetricPlots, run: FakeRun) -> None:
+    run.trainer.job.heads = (fake_head("kind", "classification"), fake_head("size", "regression"))
+    plots.flush()
+    assert len(plots.heads) == 2
+    run.trainer.job.heads = ()
+    plots.flush()
+    assert plots.heads == []
+    assert plots.columns == ["epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy"]
+    assert plots.figures[0]["layout"]["title"]["text"] == "loss (cross entropy)"

@@ -108,6 +108,15 @@ export class CurveChart {
     });
   }
 
+  /** Show another curve of the same run in this place. */
+  show(figure: Figure, metric: string): void {
+    if (metric === this.metric && figure === this.figure) return;
+    // what was zoomed to is of the old curve's values
+    if (metric !== this.metric) this.zoom = null;
+    this.figure = figure;
+    this.metric = metric;
+  }
+
   close(): void {
     this.el.removeEventListener("pointerdown", this.hold);
     window.removeEventListener("pointerup", this.release);

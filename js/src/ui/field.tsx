@@ -241,6 +241,11 @@ export function ParameterField(props: FieldProps) {
     setCleared((n) => n + 1);
     set(value);
   };
+  // the button that was pressed goes away with its reason; without this the keyboard's place would go with it
+  const back = (act: () => void) => (): void => {
+    document.getElementById(id)?.focus();
+    act();
+  };
   const number = p.kind === "float" || p.kind === "int";
   const describedBy = `${id}-help ${id}-state${problem ? ` ${id}-problem` : ""}`;
   const acts = p.live ? "Acts at once on a run that is training." : "";
@@ -253,6 +258,12 @@ export function ParameterField(props: FieldProps) {
       <span class="mw-field-name">
         <label for={id} title={help} onDblClick={() => !off && changed && props.reset?.()}>
           {p.label}
+          {p.live && (
+            <span class="mw-live" aria-hidden="true" title={acts}>
+              {"\u00a0"}
+              <Icon name="live" />
+            </span>
+          )}
           {changed && (
             <span class="mw-dot" aria-hidden="true" title="changed from the default">
               {"\u00a0•"}
@@ -261,7 +272,7 @@ export function ParameterField(props: FieldProps) {
         </label>
         <span class="mw-field-tools">
           {changed && props.reset && !off && (
-            <button class="mw-mini" aria-label={`Reset ${p.label}`} title="Back to the default" onClick={props.reset}>
+            <button class="mw-mini" aria-label={`Reset ${p.label}`} title="Back to the default" onClick={back(props.reset)}>
               <Icon name="reset" />
             </button>
           )}
@@ -351,7 +362,7 @@ export function ParameterField(props: FieldProps) {
         <span id={`${id}-problem`} class="mw-error-text mw-field-note" role="alert">
           {problem.message}{" "}
           {problem.nearest !== null && !off && (
-            <button class="mw-link" onClick={() => moved(problem.nearest)}>
+            <button class="mw-link" title="The nearest allowed value" onClick={back(() => moved(problem.nearest))}>
               use {typeof problem.nearest === "number" ? editText(problem.nearest, p.kind) : String(problem.nearest)}
             </button>
           )}

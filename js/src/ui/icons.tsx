@@ -35,6 +35,13 @@ const GLYPHS = {
   ),
   progress: line("M2.5 3v10.5H14M5 10.5l3-3 2 1.5 3.5-4.5"),
   save: line("M8 2.5v7.5M4.5 7L8 10.5 11.5 7M2.5 13.5h11"),
+  live: <path d="M9.5 1L3 9.2h4L6 15l7-8.6H8.6z" />,
+  lock: line("M4 7.5h8v6H4zM5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5"),
+  unlock: line("M4 7.5h8v6H4zM5.5 7.5V5a2.5 2.5 0 0 1 4.8-1"),
+  menu: <path d="M2 6.6h2.8v2.8H2zM6.6 6.6h2.8v2.8H6.6zM11.2 6.6H14v2.8h-2.8z" />,
+  pen: line("M3 13l.7-3L11 2.8l2.2 2.2L6 12.3z"),
+  link: line("M6.5 9.5l3-3M7 4.5l1.3-1.3a3.2 3.2 0 0 1 4.5 4.5L11.5 9M9 11.5l-1.3 1.3a3.2 3.2 0 0 1-4.5-4.5L4.5 7"),
+  group: line("M5.5 2.5h-3v11h3M10.5 2.5h3v11h-3M5.5 6h5M5.5 10h5"),
   "open-in-tab": line("M7 3H3v10h10V9M9.5 2.5h4v4M13.5 2.5L7.5 8.5"),
 } as const;
 

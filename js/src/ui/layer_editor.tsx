@@ -1,85 +1,55 @@
-/** What is under the builder's row of boxes: the menu of layers to add, and the selected layer in full. */
-import { useEffect, useRef } from "preact/hooks";
-import type { LayerSpec, Scalar } from "../wire/messages";
-import { ParameterField } from "./field";
-import { Icon } from "./icons";
-import { optionOf, type LayerKind, type LayerState } from "./layer_box";
-import { grouped, plural } from "./number";
+/** The selected layer in full: its options, and what every kind of layer has. */
+import { useState } from "preact/hooks";
+import type { Context } from "../widgets/_base";
+import type { Scalar } from "../wire/messages";
+import { ParameterField, problemOf } from "./field";
+import { Icon, type IconName } from "./icons";
+import { called, INPUT, optionOf, shapeText, sources, type LayerKind, type LayerState } from "./layer_state";
+import { formatBytes, plural } from "./number";
+import { TextField } from "./text_field";
+import { TorchForm } from "./torch_form";
 
-/** Which layer to insert, and where. */
-export function LayerMenu({ kinds, layers, index, move, add, close }: {
-  kinds: LayerKind[];
-  layers: LayerState[];
-  index: number;
-  move: (index: number) => void;
-  add: (index: number, layer: LayerSpec) => void;
-  close: () => void;
-}) {
-  const first = useRef<HTMLButtonElement>(null);
-  useEffect(() => first.current?.focus(), []);
-  const defaults = (kind: LayerKind): LayerSpec => ({
-    kind: kind.kind,
-    options: Object.fromEntries(kind.parameters.map((p) => [p.id, p.default])),
-  });
-  return (
-    <div class="mw-insert" role="group" aria-label="Add a layer" onKeyDown={(event) => event.key === "Escape" && close()}>
-      <label>
-        Add{" "}
-        <select value={String(index)} onChange={(event) => move(Number(event.currentTarget.value))}>
-          {layers.map((layer, k) => (
-            <option key={k} value={String(k)}>
-              before layer {k + 1}, {layer.name}
-            </option>
-          ))}
-          <option value={String(layers.length)}>at the end</option>
-        </select>
-      </label>
-      {kinds.map((kind, k) => (
-        <button key={kind.kind} ref={k === 0 ? first : undefined} title={kind.help} onClick={() => add(index, defaults(kind))}>
-          {kind.name}
-        </button>
-      ))}
-      <button class="mw-icon mw-quiet" aria-label="Close" onClick={close}>
-        <Icon name="close" />
-      </button>
-    </div>
-  );
-}
-
-/** The selected layer's options in full, and what can be done with it. */
-export function LayerEditor({ uid, layer, kind, index, count, off, update, move, copy, remove, close }: {
-  uid: string;
-  layer: LayerState;
-  kind: LayerKind | undefined;
-  index: number;
-  count: number;
-  off: string;
-  update: (options: Record<string, Scalar>) => Promise<unknown>;
+export interface LayerActions {
+  update: (options: Record<string, unknown>) => Promise<unknown>;
+  configure: (fields: Record<string, unknown>) => Promise<unknown>;
+  connect: (source: number | string, connected: boolean) => Promise<unknown>;
   move: (to: number) => void;
   copy: () => void;
   remove: () => void;
   close: () => void;
-}) {
-  const tool = (icon: "left" | "right" | "copy" | "trash", words: string, act: () => void, possible = true) => (
-    <button class="mw-icon mw-quiet" aria-label={words} title={off || words} disabled={!!off || !possible} onClick={act}>
+}
+
+export function LayerEditor({ ctx, uid, layers, kind, inits, index, off, ...act }: {
+  ctx: Context;
+  uid: string;
+  layers: LayerState[];
+  kind: LayerKind | undefined;
+  inits: string[];
+  index: number;
+  off: string;
+} & LayerActions) {
+  const layer = layers[index] as LayerState;
+  const tool = (icon: IconName, words: string, run: () => void, possible = true) => (
+    <button class="mw-icon mw-quiet" aria-label={words} title={off || words} disabled={!!off || !possible} onClick={run}>
       <Icon name={icon} />
     </button>
   );
   return (
-    <div class="mw-editor" role="group" aria-label={`Layer ${index + 1}, ${layer.name}`}>
+    <div class="mw-editor" role="group" aria-label={`Layer ${index + 1}, ${layer.name || layer.title}`}>
       <div class="mw-editor-head">
         <b>
-          Layer {index + 1} · {layer.name}
+          Layer {index + 1} · {layer.name ? `${layer.name}, ` : ""}
+          {layer.title}
         </b>
         <span class="mw-tiny">
-          {plural(layer.parameters, "parameter")}, output {layer.output === null ? "?" : grouped(layer.output)}
+          {plural(layer.parameters, "parameter")}, {formatBytes(layer.bytes)}, output {shapeText(layer.shape)}
         </span>
         <span class="mw-spread" />
-        {tool("left", "Move left", () => move(index - 1), index > 0)}
-        {tool("right", "Move right", () => move(index + 1), index < count - 1)}
-        {tool("copy", "Duplicate", copy)}
-        {tool("trash", "Remove", remove)}
-        <button class="mw-icon mw-quiet" aria-label="Close the editor" onClick={close}>
+        {tool("left", "Move left", () => act.move(index - 1), index > 0)}
+        {tool("right", "Move right", () => act.move(index + 1), index < layers.length - 1)}
+        {tool("copy", "Duplicate", act.copy)}
+        {tool("trash", "Remove", act.remove)}
+        <button class="mw-icon mw-quiet" aria-label="Close the editor" onClick={act.close}>
           <Icon name="close" />
         </button>
       </div>
@@ -93,12 +63,125 @@ export function LayerEditor({ uid, layer, kind, index, count, off, update, move,
               value={optionOf(layer, p)}
               off={off}
               lenient
-              send={(value) => update({ [p.id]: value })}
+              send={(value: Scalar) => act.update({ [p.id]: value })}
             />
           ))}
         </div>
       )}
+      {kind?.open && (
+        <TorchForm ctx={ctx} uid={`${uid}-${index}-torch`} off={off} options={layer.options} action="Apply" send={act.update} />
+      )}
+      <div class="mw-editor-more">
+        <TextField
+          id={`${uid}-${index}-name`}
+          label="name"
+          value={layer.name}
+          off={off}
+          placeholder="none"
+          help="Other layers and heads refer to this one by its name."
+          send={(name) => act.configure({ name })}
+        />
+        <Inputs uid={`${uid}-${index}`} layers={layers} index={index} kind={kind} off={off} connect={act.connect} />
+        <label class="mw-editor-field">
+          <span>first weights</span>
+          <select
+            aria-label="first weights"
+            disabled={!!off}
+            title={off || "How its weights begin before training"}
+            value={layer.init}
+            onChange={(event) => void act.configure({ init: event.currentTarget.value }).catch(() => undefined)}
+          >
+            {inits.map((init) => (
+              <option key={init} value={init}>
+                {init ? init.replaceAll("_", " ") : "torch's own"}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="mw-editor-field">
+          <span>
+            <Icon name={layer.frozen ? "lock" : "unlock"} /> frozen
+          </span>
+          <input
+            type="checkbox"
+            role="switch"
+            class="mw-switch"
+            aria-label="frozen"
+            disabled={!!off}
+            title={off || "Keep its weights as they are while the network trains"}
+            checked={layer.frozen}
+            onChange={(event) => void act.configure({ frozen: event.currentTarget.checked }).catch(() => undefined)}
+          />
+        </label>
+      </div>
       <p class="mw-tiny">{kind?.help}</p>
+    </div>
+  );
+}
+
+/** Where the layer takes its input from, and a list to connect it to more. */
+function Inputs({ uid, layers, index, kind, off, connect }: {
+  uid: string;
+  layers: LayerState[];
+  index: number;
+  kind: LayerKind | undefined;
+  off: string;
+  connect: (source: number | string, connected: boolean) => Promise<unknown>;
+}) {
+  const [problem, setProblem] = useState("");
+  const layer = layers[index] as LayerState;
+  const several = !kind?.takes || kind.takes[1] !== 1;
+  const here = sources(layers, index);
+  const taken = new Set(here.map(({ at }) => at));
+  const ask = (source: number | string, connected: boolean): void => {
+    setProblem("");
+    connect(source, connected).catch((error: unknown) => setProblem(problemOf(error).message));
+  };
+  return (
+    <div class="mw-editor-field mw-editor-inputs">
+      <span id={`${uid}-inputs`}>input from</span>
+      <span class="mw-layer-chips" role="list" aria-labelledby={`${uid}-inputs`}>
+        {layer.inputs.length === 0 ? (
+          <span class="mw-tiny" role="listitem">
+            {index === 0 ? "the network's input" : "the layer before"}
+          </span>
+        ) : (
+          here.map(({ name, at }) => (
+            <span key={name} role="listitem" class={`mw-chip${at === null ? " mw-chip-lost" : ""}`}>
+              <span class="mw-chip-words">{name}</span>
+              <button aria-label={`Disconnect ${name}`} title={off || `no longer take input from ${name}`} disabled={!!off} onClick={() => ask(name, false)}>
+                ×
+              </button>
+            </span>
+          ))
+        )}
+        <select
+          aria-label="Connect from"
+          disabled={!!off}
+          title={off || (several ? "Take input from another layer too" : "Take input from another layer instead")}
+          value=""
+          onChange={(event) => {
+            const { value } = event.currentTarget;
+            event.currentTarget.value = "";
+            if (value !== "") ask(Number(value), true);
+          }}
+        >
+          <option value="">connect from…</option>
+          {!taken.has(INPUT) && <option value={INPUT}>the network's input</option>}
+          {layers.slice(0, index).map((other, k) =>
+            taken.has(k) ? null : (
+              <option key={k} value={k}>
+                {called(other, k)}
+              </option>
+            ),
+          )}
+        </select>
+      </span>
+      {problem && (
+        <span class="mw-error-text" role="alert">
+          {problem}
+        </span>
+      )}
     </div>
   );
 }

@@ -68,6 +68,7 @@ export function DecisionBoundary({ ctx }: WidgetProps) {
   const classes = ctx.trait<string[]>("classes").value;
   const target = ctx.trait<string>("target").value;
   const held = ctx.trait<string>("held").value;
+  const about = ctx.trait<string | null>("about").value;
   const run = ctx.trait<BoundaryRun | null>("run").value;
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -260,7 +261,7 @@ export function DecisionBoundary({ ctx }: WidgetProps) {
           </span>
         )}
       </div>
-      <p class="mw-boundary-held mw-tiny">{held}</p>
+      <p class="mw-boundary-held mw-tiny">{about ? `${about} ${held}` : held}</p>
     </section>
   );
 }

@@ -3,17 +3,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { keep } from "../state/local";
 import { ParameterField } from "../ui/field";
+import { applies, fits, SearchBox, SEARCHED_FROM, whyAbsent } from "../ui/form_search";
 import { Icon } from "../ui/icons";
 import type { Parameter } from "../ui/number";
+import { inForce, PresetList, type Preset } from "../ui/presets";
 import { useUid } from "../ui/uid";
 import type { Scalar } from "../wire/messages";
 import type { WidgetProps } from "./_base";
-
-/** Whether a parameter has an effect; the form leaves it out otherwise. */
-export function applies(p: Parameter, values: Record<string, Scalar>, task: string): boolean {
-  if (p.tasks?.length && !p.tasks.includes(task)) return false;
-  return !p.only_if || values[p.only_if[0]] === p.only_if[1];
-}
 
 /** The rows by their groups, in order; those without a group first. */
 export function grouped(rows: Parameter[]): [string, Parameter[]][] {
@@ -26,11 +22,13 @@ export function grouped(rows: Parameter[]): [string, Parameter[]][] {
 }
 
 /** A group that is folded away until it is opened or something in it is changed or wrong. */
-function Group({ id, name, changed, wrong, children }: {
+function Group({ id, name, changed, wrong, searched, children }: {
   id: string;
   name: string;
   changed: number;
   wrong: boolean;
+  /** While somebody looks for something it is open, and afterwards as it was. */
+  searched: boolean;
   children: ComponentChildren;
 }) {
   const open = keep(id, changed > 0);
@@ -41,16 +39,23 @@ function Group({ id, name, changed, wrong, children }: {
     before.current = marks;
   }, [marks]);
   return (
-    <details class="mw-group" open={open.value} onToggle={(event) => (open.value = event.currentTarget.open)}>
+    <details
+      class="mw-group"
+      open={open.value || searched}
+      onToggle={(event) => {
+        if (!searched) open.value = event.currentTarget.open;
+      }}
+    >
       <summary
+        onClick={(event) => searched && event.preventDefault()}
         onKeyDown={(event) => {
           // JupyterLab cancels Enter's own effect in a notebook's output
           if (event.key !== "Enter" || event.target !== event.currentTarget) return;
           event.preventDefault();
-          open.value = !open.value;
+          if (!searched) open.value = !open.value;
         }}
       >
-        <Icon name={open.value ? "expanded" : "collapsed"} />
+        <Icon name={open.value || searched ? "expanded" : "collapsed"} />
         <span class="mw-group-name">{name}</span>
         {changed > 0 && <span class="mw-pill">{changed} changed</span>}
         {wrong && (
@@ -61,6 +66,32 @@ function Group({ id, name, changed, wrong, children }: {
       </summary>
       <div class="mw-fields">{children}</div>
     </details>
+  );
+}
+
+/**
+ * A button of the title. It keeps the focus where it has nothing more to do: from a disabled one JupyterLab
+ * takes it to the notebook, where the next letter is a command.
+ */
+function Action({ name, icon, title, off, act }: {
+  name: string;
+  icon?: "undo" | "redo";
+  title: string;
+  off: boolean;
+  act: () => void;
+}) {
+  return (
+    <button
+      class={icon ? "mw-icon mw-quiet" : ""}
+      aria-label={icon && name}
+      aria-disabled={off ? true : undefined}
+      title={title}
+      onClick={() => {
+        if (!off) act();
+      }}
+    >
+      {icon ? <Icon name={icon} /> : name}
+    </button>
   );
 }
 
@@ -78,9 +109,23 @@ export function HyperparameterPanel({ ctx }: WidgetProps) {
   const [wrong, setWrong] = useState<ReadonlySet<string>>(new Set());
   // the field that has the focus stays, whatever makes it pointless: a person's hand is on it
   const [held, setHeld] = useState("");
+  const presets = ctx.trait<Preset[]>("presets").value;
+  const training = ctx.trait<boolean>("training").value;
+  const listing = keep(`${ctx.id}:presets`, false);
+  const [query, setQuery] = useState("");
+  const find = useRef<HTMLInputElement>(null);
+  const toggle = useRef<HTMLButtonElement>(null);
+  const body = useRef<HTMLDivElement>(null);
+  useEffect(() => setQuery(""), [algorithm.id]);
   const off = ctx.readOnly;
+  const sought = query.trim();
+  const current = inForce(presets, values);
   const changed = (p: Parameter): boolean => (values[p.id] ?? null) !== p.default;
-  const shown = form.filter((p) => applies(p, values, task) || changed(p) || wrong.has(p.id) || held === p.id);
+  const standing = form.filter((p) => applies(p, values, task) || changed(p) || wrong.has(p.id) || held === p.id);
+  const found = form.filter((p) => sought && fits(p, sought));
+  // what is wrong stays in sight whatever is looked for
+  const shown = sought ? standing.filter((p) => found.includes(p) || wrong.has(p.id) || held === p.id) : standing;
+  const absent = found.filter((p) => !standing.includes(p));
   const wholesale = (ask: () => Promise<unknown>) => (): void => {
     setClear((n) => n + 1);
     ask().catch(() => undefined); // the notice beside the widget says why
@@ -99,6 +144,19 @@ export function HyperparameterPanel({ ctx }: WidgetProps) {
     const field = target instanceof Element ? target.closest("[data-parameter]") : null;
     setHeld(field?.getAttribute("data-parameter") ?? "");
   };
+  const keys = (event: KeyboardEvent): void => {
+    const target = event.target as HTMLElement;
+    const writes = target instanceof HTMLInputElement && !["range", "checkbox"].includes(target.type);
+    if (writes || event.altKey || off) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (event.key === "/" && !command && find.current) {
+      event.preventDefault();
+      find.current.focus();
+    } else if (command && event.key.toLowerCase() === "z" && (event.shiftKey ? canRedo : canUndo)) {
+      event.preventDefault();
+      wholesale(() => ctx.ask(event.shiftKey ? "spec.redo" : "spec.undo", {}))();
+    }
+  };
   const fields = (rows: Parameter[]) =>
     rows.map((p) => (
       <ParameterField
@@ -116,7 +174,7 @@ export function HyperparameterPanel({ ctx }: WidgetProps) {
       />
     ));
   return (
-    <section class="mw-card mw-hyper" aria-label="Hyperparameters">
+    <section class={`mw-card mw-hyper${training ? " mw-training" : ""}`} aria-label="Hyperparameters" onKeyDown={keys}>
       <h3 class="mw-title">
         Hyperparameters
         {pending.includes("algorithm") && (
@@ -125,36 +183,78 @@ export function HyperparameterPanel({ ctx }: WidgetProps) {
           </span>
         )}
         <span class="mw-spread" />
+        {(form.length >= SEARCHED_FROM || query) && (
+          <SearchBox
+            query={query}
+            set={setQuery}
+            input={find}
+            into={() => body.current?.querySelector<HTMLElement>(".mw-field :is(input.mw-number, select, .mw-switch)")?.focus()}
+          />
+        )}
         <button
-          class="mw-icon mw-quiet"
-          aria-label="Undo"
+          ref={toggle}
+          class="mw-preset-toggle"
+          aria-expanded={listing.value}
+          aria-controls={`${uid}-presets`}
+          title={current ? `The values are those of the preset ${current.name}` : "Values that are set together"}
+          onClick={() => (listing.value = !listing.value)}
+        >
+          <span>{current ? `preset: ${current.name}` : "presets"}</span>
+          <Icon name={listing.value ? "up" : "expanded"} />
+        </button>
+        <Action
+          name="Undo"
+          icon="undo"
           title={off || "Undo the last change"}
-          disabled={!!off || !canUndo}
-          onClick={wholesale(() => ctx.ask("spec.undo", {}))}
-        >
-          <Icon name="undo" />
-        </button>
-        <button
-          class="mw-icon mw-quiet"
-          aria-label="Redo"
+          off={!!off || !canUndo}
+          act={wholesale(() => ctx.ask("spec.undo", {}))}
+        />
+        <Action
+          name="Redo"
+          icon="redo"
           title={off || "Bring back what was undone"}
-          disabled={!!off || !canRedo}
-          onClick={wholesale(() => ctx.ask("spec.redo", {}))}
-        >
-          <Icon name="redo" />
-        </button>
-        <button
-          disabled={!!off || !anyChanged}
+          off={!!off || !canRedo}
+          act={wholesale(() => ctx.ask("spec.redo", {}))}
+        />
+        <Action
+          name="Reset"
           title={off || (anyChanged ? "All hyperparameters back to their defaults" : "All are at their defaults")}
-          onClick={wholesale(() => ctx.ask("hyperparameters.reset", { name: "" }))}
-        >
-          Reset
-        </button>
+          off={!!off || !anyChanged}
+          act={wholesale(() => ctx.ask("hyperparameters.reset", { name: "" }))}
+        />
       </h3>
+      {listing.value && (
+        <PresetList
+          key={algorithm.id}
+          ctx={ctx}
+          id={`${uid}-presets`}
+          presets={presets}
+          form={form}
+          values={values}
+          algorithm={algorithm}
+          wholesale={wholesale}
+          close={() => {
+            listing.value = false;
+            toggle.current?.focus();
+          }}
+        />
+      )}
+      {sought && (
+        <p class={shown.length ? "mw-sr" : "mw-muted mw-hyper-none"} role="status">
+          {shown.length || absent.length
+            ? `${shown.length} of ${form.length} hyperparameters found`
+            : `No hyperparameter of ${algorithm.name} fits “${sought}”.`}
+        </p>
+      )}
+      {absent.map((p) => (
+        <p class="mw-tiny mw-hyper-absent" key={p.id}>
+          {whyAbsent(p, form, task)}
+        </p>
+      ))}
       {form.length === 0 ? (
         <p class="mw-muted mw-hyper-none">{algorithm.name} has nothing to turn.</p>
       ) : (
-        <div onFocusIn={focused} onFocusOut={focused}>
+        <div ref={body} onFocusIn={focused} onFocusOut={focused}>
           {grouped(shown).map(([name, rows]) =>
             name === "" ? (
               <div class="mw-fields" key="">
@@ -167,6 +267,7 @@ export function HyperparameterPanel({ ctx }: WidgetProps) {
                 name={name}
                 changed={rows.filter(changed).length}
                 wrong={rows.some((p) => wrong.has(p.id))}
+                searched={sought !== ""}
               >
                 {fields(rows)}
               </Group>

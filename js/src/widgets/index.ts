@@ -4,6 +4,7 @@ import type { WidgetProps } from "./_base";
 import { AlgorithmBrowser } from "./algorithm_browser";
 import { DataGrid } from "./data_grid";
 import { DecisionBoundary } from "./decision_boundary";
+import { HeadEditor } from "./head_editor";
 import { HyperparameterPanel } from "./hyperparameter_panel";
 import { LayerBuilder } from "./layer_builder";
 import { MetricPlots } from "./metric_plots";
@@ -17,6 +18,7 @@ export const REGISTRY: Record<string, ComponentType<WidgetProps>> = {
   AlgorithmBrowser,
   DataGrid,
   DecisionBoundary,
+  HeadEditor,
   HyperparameterPanel,
   LayerBuilder,
   MetricPlots,

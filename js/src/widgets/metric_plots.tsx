@@ -1,8 +1,9 @@
 /** Learning curves of the latest run: loss and one metric, training and validation. */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { keep } from "../state/local";
 import { CurveChart } from "../ui/curve_chart";
+import { HeadChoice, headOf, HeadNote, panelsOf, summary, TOTAL, whose, type CurveHead } from "../ui/curve_heads";
 import { CurveStore } from "../ui/curve_store";
-import { formatNumber } from "../ui/number";
 import type { Palette } from "../ui/palette";
 import { watchPalette, type Figure } from "../ui/plotly_theme";
 import type { Answer } from "../wire/client";
@@ -20,24 +21,8 @@ export interface CurveRun {
 
 const SECONDS_BETWEEN_PAINTS = 0.05;
 const SECONDS_BETWEEN_SUMMARIES = 5;
+const NO_HEADS: CurveHead[] = [];
 const ENDED = ["finished", "stopped", "failed"];
-
-/** The curve in a sentence, for who cannot see it. */
-export function summary(store: CurveStore, metric: string, unit: string): string {
-  const epoch = store.last("epoch");
-  if (epoch === null) return "";
-  const parts: string[] = [];
-  for (const name of ["loss", metric]) {
-    for (const [part, words] of [
-      ["train", "training"],
-      ["val", "validation"],
-    ] as const) {
-      const value = store.last(`${part}_${name}`);
-      if (value !== null) parts.push(`${words} ${name.replaceAll("_", " ")} ${formatNumber(value)}`);
-    }
-  }
-  return `${unit} ${epoch}: ${parts.join(", ")}`;
-}
 
 /**
  * Keep a store level with the kernel: the whole curve once, then only what is new. Calls `changed` after
@@ -68,8 +53,11 @@ export function followCurve(ctx: Context, store: CurveStore, changed: () => void
     try {
       let more = true;
       while (more && !abort.signal.aborted && store.run === id) {
+        const layout = columns.peek();
         const answer = await ctx.ask("curve.read", { run: id, cursor: store.length }, { signal: abort.signal });
         if (store.run !== id) return;
+        // the rows that came may be of other columns than those that are told now
+        if (columns.peek() !== layout) continue;
         take(answer, Number(answer.body.cursor));
         more = store.length < Number(answer.body.total);
         changed();
@@ -93,10 +81,20 @@ export function followCurve(ctx: Context, store: CurveStore, changed: () => void
     else changed();
     if (id && store.length === 0) void ask();
   });
+  // the traits of one message change one after the other, the run perhaps before its columns
+  let known = columns.peek();
+  const stopColumns = columns.subscribe((now) => {
+    if (now === known) return;
+    known = now;
+    if (!store.run) return;
+    begin(store.run);
+    void ask();
+  });
   return () => {
     abort.abort();
     stopEvents();
     stopRun();
+    stopColumns();
   };
 }
 
@@ -104,12 +102,25 @@ export function MetricPlots({ ctx }: WidgetProps) {
   const run = ctx.trait<CurveRun | null>("run").value;
   const metric = ctx.trait<string>("metric").value;
   const figures = ctx.trait<Figure[]>("figures").value;
-  const panels = useRef<(HTMLDivElement | null)[]>([]);
+  const heads = ctx.trait<CurveHead[] | null>("heads").value ?? NO_HEADS;
+  const choice = keep(`${ctx.id}:head`, TOTAL);
+  const head = headOf(heads, choice.value);
+  const panels = panelsOf(figures, metric, head);
+  // what the paintings, which come between two drawings of the component, go by
+  const now = useRef({ panels, heads, head });
+  const places = useRef<(HTMLDivElement | null)[]>([]);
   const root = useRef<HTMLElement>(null);
   const store = useMemo(() => new CurveStore(), [ctx]);
   const [drawn, setDrawn] = useState(false);
   const [hasRows, setHasRows] = useState(false);
   const [spoken, setSpoken] = useState("");
+  const [, setWeighed] = useState(0);
+  const redraw = useRef<() => void>(() => undefined);
+
+  useLayoutEffect(() => {
+    now.current = { panels, heads, head };
+    redraw.current();
+  }, [figures, metric, heads, head]);
 
   useEffect(() => {
     const el = root.current;
@@ -130,11 +141,12 @@ export function MetricPlots({ ctx }: WidgetProps) {
       if (closed || !palette || charts.length === 0) return;
       dirty = false;
       paintedAt = performance.now();
-      const now = ctx.trait<CurveRun | null>("run").peek();
-      const ended = ENDED.includes(now?.status ?? "");
-      const unit = now?.unit ?? "epoch";
+      const shown = ctx.trait<CurveRun | null>("run").peek();
+      const ended = ENDED.includes(shown?.status ?? "");
+      const unit = shown?.unit ?? "epoch";
+      const { panels, heads, head } = now.current;
       if (store.length > 0) {
-        const context = { epochs: now?.epochs ?? 0, unit, ended, palette };
+        const context = { epochs: shown?.epochs ?? 0, unit, ended, palette };
         charts.forEach((chart) => chart.paint(store, context));
         took = performance.now() - paintedAt;
       }
@@ -142,8 +154,10 @@ export function MetricPlots({ ctx }: WidgetProps) {
       el.dataset["rows"] = String(store.length);
       if (store.length > 0 && (ended || paintedAt - spokenAt > 1000 * SECONDS_BETWEEN_SUMMARIES)) {
         spokenAt = paintedAt;
-        setSpoken(summary(store, ctx.trait<string>("metric").peek(), unit));
+        setSpoken(summary(store, panels, unit, heads, head));
       }
+      // the head's learned weight stands in words
+      if (head?.weight === null) setWeighed(store.length);
     };
     // However fast rows come, at most 20 paintings a second, a third of a slow page's time, and none while
     // nobody can see them.
@@ -169,6 +183,13 @@ export function MetricPlots({ ctx }: WidgetProps) {
         schedule();
       }),
     ];
+    redraw.current = () => {
+      const { panels } = now.current;
+      charts.forEach((chart, k) => panels[k] && chart.show(panels[k].figure, panels[k].curve));
+      // another choice is told at once
+      spokenAt = -Infinity;
+      schedule();
+    };
     document.addEventListener("visibilitychange", whenSeen);
     const seen = new IntersectionObserver((entries) => {
       visible = entries.some((entry) => entry.isIntersecting);
@@ -181,11 +202,9 @@ export function MetricPlots({ ctx }: WidgetProps) {
       .plotly()
       .then((plotly) => {
         if (closed) return;
-        const names = ["loss", ctx.trait<string>("metric").peek()];
-        charts = ctx
-          .trait<Figure[]>("figures")
-          .peek()
-          .map((figure, k) => new CurveChart(plotly, panels.current[k]!, figure, names[k]!, schedule));
+        charts = now.current.panels.map(
+          ({ figure, curve }, k) => new CurveChart(plotly, places.current[k]!, figure, curve, schedule),
+        );
         setDrawn(true);
         schedule();
       })
@@ -211,10 +230,18 @@ export function MetricPlots({ ctx }: WidgetProps) {
         Curves
         {run && <span class="mw-pill">{run.name}</span>}
       </h3>
+      {heads.length > 1 && (
+        <>
+          <HeadChoice heads={heads} chosen={head?.name ?? TOTAL} choose={(name) => (choice.value = name)} id={ctx.id} />
+          <HeadNote heads={heads} head={head} store={store} />
+        </>
+      )}
       <div class="mw-curves-panels">
-        {figures.map((figure, k) => {
-          const words = k === 0 ? "loss" : metric.replaceAll("_", " ");
-          const label = `Chart of ${words} over epochs, training and validation`;
+        {panels.map(({ figure, words }, k) => {
+          // beside the total loss stands the main head's metric
+          const of = whose(heads, head ?? (k ? heads[0] : undefined));
+          const owned = heads.length > 1 && of ? ` of ${of}` : "";
+          const label = `Chart of ${words}${owned} over epochs, training and validation`;
           return (
             <div class="mw-curves-panel" style={{ height: `${figure.layout.height ?? 240}px` }}>
               <div
@@ -222,7 +249,7 @@ export function MetricPlots({ ctx }: WidgetProps) {
                 role="img"
                 aria-label={label}
                 ref={(el) => {
-                  panels.current[k] = el;
+                  places.current[k] = el;
                 }}
                 style={{ visibility: state === "drawn" ? "visible" : "hidden" }}
               />

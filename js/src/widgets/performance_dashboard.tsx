@@ -23,7 +23,7 @@ export interface ClassScore {
 }
 
 export interface EvaluationState {
-  task: "classification" | "regression";
+  task: "classification" | "regression" | "clustering" | "anomaly" | "transform";
   n: number;
   sentence: string;
   tiles: Tile[];
@@ -74,10 +74,12 @@ export function halfText(half: number, value: number | null): string {
 export function MetricTiles({ ctx }: WidgetProps) {
   const evaluation = ctx.trait<EvaluationState | null>("evaluation").value;
   const run = ctx.trait<DashboardRun | null>("run").value;
+  const about = ctx.trait<string | null>("about").value;
   return (
     <div class="mw-perf-summary">
       {evaluation ? <Tiles tiles={evaluation.tiles} /> : <EmptyTiles />}
       <p class="mw-perf-sentence">{evaluation ? evaluation.sentence : emptySentence(run)}</p>
+      {evaluation && about && <p class="mw-tiny mw-perf-note">{about}</p>}
       {evaluation && <p class="mw-tiny mw-perf-note">{rowsNote(evaluation, run)}</p>}
     </div>
   );

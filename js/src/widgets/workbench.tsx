@@ -8,6 +8,7 @@ import { Context, Frame, mountComponent, type WidgetProps } from "./_base";
 import { AlgorithmBrowser } from "./algorithm_browser";
 import { DataGrid } from "./data_grid";
 import { DecisionBoundary } from "./decision_boundary";
+import { FoldedHeads } from "./head_editor";
 import { HyperparameterPanel } from "./hyperparameter_panel";
 import { LayerBuilder } from "./layer_builder";
 import { MetricPlots } from "./metric_plots";
@@ -48,6 +49,7 @@ type PartName =
   | "controls"
   | "algorithms"
   | "layers"
+  | "heads"
   | "hyperparameters"
   | "boundary"
   | "curves"
@@ -330,6 +332,7 @@ export function Workbench({ ctx }: WidgetProps) {
       </div>
       <div class="mw-wb-knobs">
         <Part of={parts.layers} view={LayerBuilder} height={150} />
+        <Part of={parts.heads} view={FoldedHeads} height={34} />
         <Part of={parts.hyperparameters} view={HyperparameterPanel} height={220} />
       </div>
       <div class="mw-wb-log">

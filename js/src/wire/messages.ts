@@ -17,6 +17,12 @@ export type Scalar = number | string | boolean | null;
 export interface LayerSpec {
   kind: string;
   options: Record<string, unknown>;
+  name?: string;
+  /** Names of earlier layers, or "input"; left out for the layer before. */
+  inputs?: string[];
+  /** How its weights begin; left out for torch's own way. */
+  init?: string;
+  frozen?: boolean;
 }
 
 /** Body of every request, by kind. */
@@ -34,15 +40,27 @@ export interface RequestBodies {
   "sheet.read": { run: string; cursor: number };
   "boundary.ready": { frame: number };
   "code.read": Record<string, never>;
+  "layers.signature": { name: string };
   "predict.row": { values: Record<string, Scalar> };
   "algorithm.select": { id: string };
   "hyperparameters.set": { name: string; value: Scalar };
   "hyperparameters.reset": { name: string };
+  "preset.apply": { algorithm: string; name: string };
+  "preset.save": { algorithm: string; name: string };
+  "preset.delete": { algorithm: string; name: string };
   "layers.add": { index: number; layer: LayerSpec };
   "layers.remove": { index: number };
   "layers.move": { index: number; to: number };
   "layers.update": { index: number; options: Record<string, unknown> };
   "layers.template": { name: string };
+  "layers.duplicate": { index: number };
+  "layers.configure": { index: number; fields: Record<string, unknown> };
+  "layers.connect": { index: number; source: number | string; connected: boolean };
+  "layers.replace": { layers: LayerSpec[] };
+  "heads.add": { head: Record<string, unknown> };
+  "heads.duplicate": { index: number };
+  "heads.remove": { index: number };
+  "heads.update": { index: number; fields: Record<string, unknown> };
   "spec.undo": Record<string, never>;
   "spec.redo": Record<string, never>;
   "run.command": { command: "start" | "pause" | "resume" | "stop" | "step" };
@@ -61,15 +79,27 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   "sheet.read": "read",
   "boundary.ready": "read",
   "code.read": "read",
+  "layers.signature": "read",
   "predict.row": "read",
   "algorithm.select": "write",
   "hyperparameters.set": "write",
   "hyperparameters.reset": "write",
+  "preset.apply": "write",
+  "preset.save": "write",
+  "preset.delete": "write",
   "layers.add": "write",
   "layers.remove": "write",
   "layers.move": "write",
   "layers.update": "write",
   "layers.template": "write",
+  "layers.duplicate": "write",
+  "layers.configure": "write",
+  "layers.connect": "write",
+  "layers.replace": "write",
+  "heads.add": "write",
+  "heads.duplicate": "write",
+  "heads.remove": "write",
+  "heads.update": "write",
   "spec.undo": "write",
   "spec.redo": "write",
   "run.command": "write",
