@@ -91,6 +91,28 @@ def error_body(error: BaseException) -> dict[str, Any]:
     return {"message": f"{type(error).__name__}: {error}", "type": type(error).__name__}
 
 
+def _keep_reachable(comm: Any) -> None:
+    """Have messages of a page served though the subshell they are sent to is no more.
+
+    ipykernel (from 7.4) sends what comes for a comm to the subshell of the request that the comm answered last, and
+    drops it with a line in its log where JupyterLab has deleted that one since: with a page that was closed, or as it
+    restored another. The one that the page asks for comes next then, and the kernel's main one last.
+    """
+    route = getattr(comm, "_reply_subshell_for", None)
+    if route is None:
+        return
+
+    def to_a_living_one(data: Any, asked: str | None) -> str | None:
+        wanted: str | None = route(data, asked)
+        try:
+            alive = comm.kernel.shell_channel_thread.manager.list_subshell()
+        except AttributeError:
+            return wanted
+        return next((shell for shell in (wanted, asked) if shell in alive), None)
+
+    comm._reply_subshell_for = to_a_living_one
+
+
 class BaseWidget(anywidget.AnyWidget):
     """Root of the package's widgets.
 
@@ -148,6 +170,7 @@ class BaseWidget(anywidget.AnyWidget):
         """Open the comm; a headless run has nobody at the other end and opens none."""
         if not self._headless:
             super().open()
+            _keep_reachable(self.comm)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Ignore a browser's attempt to write a trait: wishes come as requests."""

@@ -64,7 +64,9 @@ def storm(folder: Path, seed: int, times: int, timeout: float) -> dict[str, int]
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0, f"ended by {done.returncode} after: {lines[-1:]}\n{done.stderr[-3000:]}"
-    wrong = [line for line in lines if line.partition(" -> ")[2] not in ("", "refused", "answered", "raised")]
+    # an answer that is no number is worthless and does no harm: only what it is asked at loading must be numbers
+    harmless = ("", "refused", "answered", "raised", "endless")
+    wrong = [line for line in lines if line.partition(" -> ")[2] not in harmless]
     assert not wrong, "\n".join(wrong[:20])
     ends: dict[str, int] = json.loads(lines[-1])
     return ends

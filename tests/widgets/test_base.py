@@ -6,6 +6,7 @@ import gc
 import logging
 import threading
 import time
+import types
 import weakref
 from typing import Any
 
@@ -572,3 +573,16 @@ def test_the_plain_static_form_names_the_widget_escaped(headless: Any) -> None:
 
     assert "Bare" in Bare().static_html()
     assert "<script" not in Bare().static_html()
+
+
+def test_messages_for_a_subshell_that_is_gone_go_to_the_one_asked_for_or_the_main_one() -> None:
+    manager = types.SimpleNamespace(list_subshell=lambda: ["page", "other"])
+    kernel = types.SimpleNamespace(shell_channel_thread=types.SimpleNamespace(manager=manager))
+    answered = ["gone"]
+    comm = types.SimpleNamespace(kernel=kernel, _reply_subshell_for=lambda data, asked: answered[0])
+    _base._keep_reachable(comm)
+    assert [comm._reply_subshell_for({}, asked) for asked in (None, "page", "gone too")] == [None, "page", None]
+    answered[0] = "other"
+    assert comm._reply_subshell_for({}, "page") == "other"
+    # other kernels have no subshells
+    _base._keep_reachable(types.SimpleNamespace())

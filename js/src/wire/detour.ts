@@ -43,7 +43,8 @@ export function sendAround(model: PlainModel, envelope: Envelope): boolean {
     kernel.sendShellMessage!(
       {
         header: {
-          msg_id: crypto.randomUUID(),
+          // crypto.randomUUID is missing on a plain http address
+          msg_id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,
           msg_type: "comm_msg",
           session: kernel.clientId ?? "",
           username: kernel.username ?? "",
