@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from . import algorithms, network
 from .data.spec import DataSpec
+from .data.target import MOST_CLASSES
 from .engine.heads import check_learner, check_names, named_heads
 from .errors import HeadError, ParameterError, ShapeError, SpecError, hint
 from .network import Head, Layer
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 INITS = ("", *INITIALISATIONS)
 """How a layer's weights may begin; the empty text stands for torch's own way."""
 _COMMON = ("name", "init", "frozen")
-_MOST_CLASSES = 1000
 
 
 class NetworkEditor(ABC):
@@ -308,7 +308,7 @@ def targets_of(data: Dataset) -> dict[str, Target]:
             tasks, reason = (str(data.task),), ""
         elif not reason and column.kind == "numeric":
             tasks = ("classification", "regression") if column.discrete else ("regression",)
-        elif not reason and column.distinct > _MOST_CLASSES:
+        elif not reason and column.distinct > MOST_CLASSES:
             reason = f"it has {column.distinct:,} different values, too many to be classes"
         elif not reason:
             tasks = ("classification",)

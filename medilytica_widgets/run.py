@@ -15,15 +15,14 @@ from psygnal import Signal
 from ._either import either
 from .code_styles import Style
 from .data import Dataset, Preprocessor
-from .engine import ENDED, Job, Trainer, TrainingState, kept_epochs, read_epoch
+from .engine import ENDED, Job, Trainer, TrainingState
 from .engine.lock import FolderLock
 from .errors import InputError, StateError
 from .evaluate import Evaluation, evaluate
 from .evaluate.heads import answers_of
-from .moment import RunMoment
 from .options import TrainOptions
 from .records import Recorder
-from .run_view import RunView
+from .run_epochs import RunEpochs
 from .spec import ExperimentSpec
 from .store import RunRecord, home, run_folder
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Run(RunView):
+class Run(RunEpochs):
     """The façade over a `Trainer`: what `Experiment.train` returns.
 
     Attributes
@@ -297,74 +296,6 @@ class Run(RunView):
         from .model import Model
 
         return Model.of_run(self).save(path)
-
-    # --- earlier epochs -------------------------------------------------------------------------------
-
-    @property
-    def epochs_kept(self) -> list[int]:
-        """The epochs that `at` and `branch` can go back to, ascending."""
-        return kept_epochs(self.folder) if self.folder is not None else []
-
-    def at(self, epoch: int) -> RunMoment:
-        """Return the run as it was at the end of an epoch.
-
-        Parameters
-        ----------
-        epoch : int
-            One of `epochs_kept`.
-
-        Raises
-        ------
-        CheckpointError
-            If that epoch is not kept; the nearest ones are named.
-        StateError
-            For an estimator, whose stages are not kept.
-        """
-        from .engine.network_state import predictor_of
-
-        state = self._state_at(epoch)
-        return RunMoment(self, int(epoch), predictor_of(self._job, state, best=False), state)
-
-    def branch(self, epoch: int | None = None, *, wait: bool | None = None, **changes: Any) -> Run:
-        """Start a new run that shares this one's history up to an epoch and goes on with other hyperparameters.
-
-        Without changes it does bit for bit what this run did.
-
-        Parameters
-        ----------
-        epoch : int, optional
-            One of `epochs_kept`; the last of them when None.
-        wait : bool, optional
-            As of `Experiment.train`.
-        **changes
-            Hyperparameters of the new run, for example ``learning_rate=1e-4``; ``epochs`` counts from the very start.
-
-        Returns
-        -------
-        Run
-            Its `parent` is this run's id.
-
-        Raises
-        ------
-        CheckpointError, StateError
-            As `at`.
-        ParameterError
-            For a value that is not allowed.
-        """
-        if epoch is None:
-            epoch = next(reversed(self.epochs_kept), 0)
-        from .launching import branch
-
-        return branch(self, self._state_at(epoch), int(epoch), changes, wait)
-
-    def _state_at(self, epoch: int) -> TrainingState:
-        if self._job.algorithm.engine != "torch":
-            raise StateError(f"{self._job.algorithm.name} keeps no earlier stages; train it with fewer instead.")
-        if self.folder is None:
-            raise StateError("Nothing of this run is on disk; set MEDILYTICA_HOME to a folder that can be written.")
-        # an epoch that ended just now may still be on its way to the disk
-        self.trainer.flush(5.0)
-        return read_epoch(self.folder, int(epoch))
 
     def to_code(self, style: Style = "script") -> str:
         """Return a standalone program for this run: its specification and its mid-run changes at the same steps.

@@ -52,6 +52,7 @@ FACADE = {
     "register",
     "reopening",
     "run",
+    "run_epochs",
     "run_view",
     "signatures",
     "source_code",

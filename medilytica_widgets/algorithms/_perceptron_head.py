@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._perceptron_asked import balances
 from .base import CodeRequest
 
 
@@ -33,7 +34,7 @@ def loss_lines(request: CodeRequest) -> list[str]:
     lines = head.loss.source("row_losses", head.options)
     tensors = "outputs: torch.Tensor, targets: torch.Tensor"
     lines = [line.replace("(outputs, targets):", f"({tensors}) -> torch.Tensor:", 1) for line in lines[:1]] + lines[1:]
-    balanced = request.task == "classification" and request.values["class_weight"] == "balanced"
+    balanced = balances(request)
     body = ["    losses = row_losses(outputs.float(), targets)"]
     body += (
         ["    weights = class_weights[targets]", "    return (losses * weights).sum() / weights.sum()"]

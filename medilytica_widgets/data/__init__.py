@@ -1,13 +1,14 @@
 """Tables: loading, column kinds, quality, splits, preprocessing and paging."""
 
 from .builtin import BUILTIN
-from .dataset import Dataset, MemoryWarning, class_names, load_dataset, target_of
+from .dataset import Dataset, MemoryWarning, load_dataset
 from .kinds import Column
 from .paging import Page, TablePager
 from .preprocess import Prepared, Preprocessor, prepare
 from .quality import Finding, FindingKind, Quality
 from .spec import DataSpec
 from .splits import Split, split
+from .target import class_names, target_of
 
 __all__ = [
     "BUILTIN",

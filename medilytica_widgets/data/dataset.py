@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ..errors import (
@@ -20,16 +19,16 @@ from ..errors import (
     DataError,
     EmptyTableError,
     SpecError,
-    TargetError,
     check_kwargs,
     hint,
 )
 from ..registered import find
 from .builtin import BUILTIN
-from .cleaning import FEW_VALUES, Cells, as_frame, clean, labels, tidy_names
+from .cleaning import Cells, as_frame, clean, tidy_names
 from .kinds import Column, detect
 from .sources import Reading, read
 from .spec import FRAME, DataSpec, Role, Task
+from .target import class_names, task_of
 from .text import header_hint
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 #: From this many columns on, loading warns about memory.
 WIDE = 5_000
-#: More classes than this are no classification that a table of this kind can teach.
-MOST_CLASSES = 1_000
 
 
 class MemoryWarning(UserWarning):
@@ -322,34 +319,7 @@ class Dataset:
         return column if reason is None else replace(column, role="set_aside", reason=reason)
 
     def _find_task(self) -> Task | None:
-        if self.target is None:
-            return None
-        column, cells = self.column(self.target), self.cells[self.target]
-        if column.kind == "empty":
-            raise TargetError(f"The target {self.target!r} has no values: all {len(self):,} are missing.")
-        if column.distinct == 1:
-            only = labels(cells.values, cells.storage)
-            value = next(v for v in only if v is not None)
-            raise TargetError(
-                f"The target {self.target!r} has one class only, {value!r}. There is nothing to tell "
-                "apart; choose another target."
-            )
-        if cells.storage == "datetime" and column.kind != "binary":
-            raise TargetError(
-                f"The target {self.target!r} holds dates, which cannot be predicted. Turn them into "
-                "numbers (for example days until an event) first."
-            )
-        if cells.storage == "text":
-            present = len(self) - column.missing
-            if column.distinct > FEW_VALUES and column.distinct > min(MOST_CLASSES, present // 2):
-                raise TargetError(
-                    f"The target {self.target!r} has {column.distinct:,} different texts in {present:,} rows, too many "
-                    "to be classes. Choose another target or group its values."
-                )
-            return "classification"
-        values = cells.values[~np.isnan(cells.values)] if cells.storage == "number" else cells.values
-        whole = cells.storage == "number" and bool(np.all(values == np.trunc(values)))
-        return "classification" if column.distinct == 2 or (whole and column.distinct <= FEW_VALUES) else "regression"
+        return None if self.target is None else task_of(self.column(self.target), self.cells[self.target], len(self))
 
     def _note_cells(self) -> None:
         for name, cells in self.cells.items():
@@ -358,73 +328,3 @@ class Dataset:
                 self.notes.append(f"{name!r}: {cells.lost:,} cells are no {what} and count as missing.")
             if cells.infinite:
                 self.notes.append(f"{name!r}: {cells.infinite:,} infinite values (or beyond 1e150) count as missing.")
-
-
-def class_names(data: Dataset, column: str | None = None) -> list[str]:
-    """Return the target's values (or another column's) as text, numbers in the order of their size, whatever the task.
-
-    Raises
-    ------
-    TargetError
-        There is no target, or it has more than 1 000 values.
-    """
-    target = data.target if column is None else column
-    if target is None:
-        raise TargetError('The table has no target. Give one: load_dataset(source, target="…").')
-    distinct, cells = data.column(target).distinct, data.cells[target]
-    if distinct > MOST_CLASSES:
-        raise TargetError(
-            f"The target {target!r} has {distinct:,} different values, too "
-            "many to be classes. Predict it as a number: a regression head."
-        )
-    if cells.storage == "text":
-        return sorted({str(v) for v in cells.values if v is not None})
-    unique = np.unique(cells.values)
-    unique = unique[~pd.isna(unique)]
-    return [str(word) for word in labels(unique, cells.storage)]
-
-
-def target_of(
-    data: Dataset, task: Task | None = None, column: str | None = None
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the target of every row and whether it is present.
-
-    Parameters
-    ----------
-    data : Dataset
-    task : str, optional
-        The head's task; the table's own when None.
-    column : str, optional
-        Another column than the table's target, with its ``task``.
-
-    Returns
-    -------
-    y : ndarray
-        int64 positions in the classes (-1 for missing), or float64 (NaN for missing).
-    present : ndarray of bool
-
-    Raises
-    ------
-    TargetError
-        There is no target, or it does not fit the task.
-    """
-    target = data.target if column is None else column
-    if target is None:
-        raise TargetError('The table has no target. Give one: load_dataset(source, target="…").')
-    cells = data.cells[target]
-    if (task or data.task) == "regression":
-        if cells.storage != "number":
-            raise TargetError(
-                f"The target {target!r} holds {'dates' if cells.storage == 'datetime' else 'text'}, "
-                "not numbers, so regression cannot predict it. Use a classification head."
-            )
-        values = cells.values.astype(np.float64)
-        if np.nanmax(np.abs(values)) > np.finfo(np.float32).max:
-            raise TargetError(
-                f"The target {target!r} holds numbers larger than 32 bits can express. Use another "
-                "unit, or its logarithm."
-            )
-        return values, ~np.isnan(values)
-    index = {name: i for i, name in enumerate(class_names(data, target))}
-    codes = np.array([index.get(word, -1) for word in labels(cells.values, cells.storage)], dtype=np.int64)
-    return codes, codes >= 0

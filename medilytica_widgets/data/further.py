@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import TargetError
 from .cleaning import FEW_VALUES
-from .dataset import Dataset, class_names, target_of
+from .dataset import Dataset
 from .spec import Task
 from .splits import Split
+from .target import class_names, target_of
 
 #: The parts of a split, in order.
 PARTS = ("train", "validation", "test")

@@ -49,7 +49,7 @@ Codes = NDArray[np.int64]
 
 def suspects(data: Dataset) -> list[tuple[str, str]]:
     """Return suspected columns and what speaks against them, in the order of the table."""
-    from .dataset import target_of
+    from .target import target_of
 
     y, present = target_of(data)
     rows = np.flatnonzero(present)

@@ -16,13 +16,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from ..errors import DataError, ModelFileError
 from .cleaning import labels
-from .dataset import Dataset, class_names, target_of
+from .dataset import Dataset
 from .further import FurtherTarget, further_targets
 from .inputs import MISSING, Input, clean_table, input_of, read_table, shared, shares_of
 from .plan import DEFAULT, Plan, apply_links, first_line, fit_links, output_names
 from .soundness import check_sound
 from .spec import Task
 from .splits import Split
+from .target import class_names, target_of
 
 #: The most categories of one column that get a column of their own; rarer ones share one.
 MAX_CATEGORIES = 50

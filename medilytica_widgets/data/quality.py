@@ -261,7 +261,7 @@ def _row_hashes(data: Dataset, names: list[str]) -> pd.Series[Any]:
 
 
 def _balance(data: Dataset) -> Iterator[Finding]:
-    from .dataset import target_of
+    from .target import target_of
 
     if data.task != "classification" or data.target is None:
         return

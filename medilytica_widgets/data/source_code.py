@@ -21,12 +21,13 @@ from ..parameters import OWN_FIRST
 from ..registered import find, hoisted, printed
 from .builtin import builtin_lines
 from .cleaning import LARGEST
-from .dataset import Dataset, class_names
+from .dataset import Dataset
 from .inputs import MISSING
 from .plan import DEFAULT, Plan, link_lines
 from .preprocess import LIMIT, MAX_CATEGORIES
 from .spec import DataSpec, Task
 from .splits import Split
+from .target import class_names
 
 #: Where the script looks for a table that was given in memory.
 FRAME_FILE = "table.csv"

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ..errors import DataError, SpecError
-from .dataset import Dataset, target_of
+from .dataset import Dataset
 from .spec import Task
+from .target import target_of
 
 Rows = NDArray[np.int64]
 

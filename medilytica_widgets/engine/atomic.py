@@ -26,7 +26,7 @@ _cleaning = threading.Lock()
 
 
 @contextlib.contextmanager
-def replacing(path: Path, previous: Path | None = None, durable: bool = True) -> Iterator[FileIO]:
+def replacing(path: Path, previous: Path | None = None, durable: bool = True, clean: bool = True) -> Iterator[FileIO]:
     """Open a file that takes the place of ``path`` when the block ends without an error.
 
     Whoever reads ``path`` finds the old content or the new one, also after ``kill -9`` at any moment and, if
@@ -40,6 +40,8 @@ def replacing(path: Path, previous: Path | None = None, durable: bool = True) ->
         What stood at ``path`` stays under this name, in the same folder.
     durable : bool
         Wait until the content and the name are on the disk.
+    clean : bool
+        Look for partial files; who writes many at once looks for the first only.
 
     Yields
     ------
@@ -51,7 +53,8 @@ def replacing(path: Path, previous: Path | None = None, durable: bool = True) ->
     OSError
         If it cannot be written; ``path`` is as before, and no partial file is left.
     """
-    remove_partials(path.parent)
+    if clean:
+        remove_partials(path.parent)
     with _partial(path) as partial:
         with open(partial, "xb", buffering=0) as file:
             yield file

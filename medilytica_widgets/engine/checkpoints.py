@@ -43,6 +43,9 @@ _NAMES = {code: name for name, code in _DTYPES.items()}
 _START = b'{"__metadata__":{"checksum":"'
 _ZEROS = "0" * 64
 _CHUNK = 4 * 2**20
+_SMALL = 2**20
+# hashlib gives the interpreter's lock up for more bytes than this, and a busy main thread keeps it for 5 ms then
+_HASHED_AT_ONCE = 2047
 _ELSE = "Go on from another checkpoint of the run, or start the run anew."
 
 
@@ -68,7 +71,14 @@ class TrainingState:
         return sum(array.nbytes for array in self.tensors.values())
 
 
-def write_state(path: str | os.PathLike[str], state: TrainingState, *, previous: Path | None = None) -> int:
+def write_state(
+    path: str | os.PathLike[str],
+    state: TrainingState,
+    *,
+    previous: Path | None = None,
+    durable: bool = True,
+    clean: bool = True,
+) -> int:
     """Write a state so that ``path`` is at every moment the old file or the new one, whole.
 
     Contiguous arrays are written from where they are, without a copy. safetensors' own tools can read the file:
@@ -82,6 +92,8 @@ def write_state(path: str | os.PathLike[str], state: TrainingState, *, previous:
         Must not change until this returns.
     previous : Path, optional
         The file that is replaced stays under this name, in the same folder.
+    durable, clean : bool
+        See `medilytica_widgets.engine.atomic.replacing`.
 
     Returns
     -------
@@ -119,11 +131,20 @@ def write_state(path: str | os.PathLike[str], state: TrainingState, *, previous:
             "Put what is long into tensors."
         )
     head = struct.pack("<Q", len(header)) + header
+    contents = [_bytes_of(np.ascontiguousarray(arrays[name])) for name in placed]
+    if len(head) + offset <= _SMALL:
+        whole = bytearray(b"".join((head, *contents)))
+        digest = hashlib.blake2b(digest_size=32)
+        for start in range(0, len(whole), _HASHED_AT_ONCE):
+            digest.update(whole[start : start + _HASHED_AT_ONCE])
+        whole[8 + len(_START) : 8 + len(_START) + 64] = digest.hexdigest().encode("ascii")
+        with replacing(Path(path), previous, durable, clean) as file:
+            write_all(file, memoryview(whole))
+        return len(whole)
     digest = hashlib.blake2b(head, digest_size=32)
-    with replacing(Path(path), previous) as file:
+    with replacing(Path(path), previous, durable, clean) as file:
         write_all(file, head)
-        for name in placed:
-            content = _bytes_of(np.ascontiguousarray(arrays[name]))
+        for content in contents:
             for start in range(0, len(content), _CHUNK):
                 piece = content[start : start + _CHUNK]
                 digest.update(piece)

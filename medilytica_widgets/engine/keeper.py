@@ -33,6 +33,11 @@ SMALL_EPOCH = 2**20
 BYTES_A_SECOND = 4 * 2**20
 """Beyond it no more than so many bytes are written each second: hashing and writing them costs some 2 % of a core."""
 
+HOLD_SECONDS = 1.0
+"""Epochs are held back for so long and written together, without those that the plan has thinned out by then."""
+HELD_BYTES = 16 * 2**20
+"""More than this is not held back."""
+
 _NEVER = 2**62
 _HEADER = 4096
 _log = logging.getLogger(__name__)
@@ -131,8 +136,10 @@ class Keeper:
         self._rested = -math.inf
         self._widen(0)
         self._queued = 0
+        self._held_since = math.inf
         # between the two threads, by operations that are atomic: one appends, the other pops; one writes, one reads
         self._checkpoint: deque[TrainingState] = deque(maxlen=1)
+        self._held: deque[tuple[int, TrainingState, int, int]] = deque()
         self._written = 0
         self._pinned: int | None = None
         # of the writer's thread
@@ -220,7 +227,11 @@ class Keeper:
         self._queued += size
         if size > SMALL_EPOCH:
             self._rested = now + size / BYTES_A_SECOND
-        self._line.post(partial(self._write_epoch, epoch, state, size, self._stride))
+        self._held_since = min(self._held_since, now)
+        self._held.append((epoch, state, size, self._stride))
+        if now - self._held_since >= HOLD_SECONDS or waiting + size > HELD_BYTES or now == -math.inf:
+            self._held_since = math.inf
+            self._line.post(self._write_epochs)
         return True
 
     def pin(self, epoch: int | None) -> None:
@@ -229,12 +240,16 @@ class Keeper:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was put before is on disk or has failed; False if that takes longer than ``timeout``."""
-        return not self._open.alive or self._line.flush(timeout)
+        if not self._open.alive:
+            return True
+        self._line.post(self._write_epochs)
+        return self._line.flush(timeout)
 
     def close(self, timeout: float = 30.0) -> bool:
         """Flush, and let go of the writer's thread, which ends with the last keeper; return as `flush`."""
         if self._open.detach() is None:
             return True
+        self._line.post(self._write_epochs)
         return WRITER.close(self._line, timeout)
 
     # -- the training thread's plan
@@ -273,19 +288,31 @@ class Keeper:
             self._make()
             write_state(folder / CHECKPOINT, self._with_spec(state), previous=folder / PREVIOUS)
 
-    def _write_epoch(self, epoch: int, state: TrainingState, size: int, stride: int) -> None:
-        try:
-            with self._attempt("epochs"):
-                self._make()
-                folder = self.keeping.folder
-                _make_folder(folder / EPOCHS)
-                for kept in kept_epochs(folder):
-                    # before the new one is written, so that there are never more than was said
-                    if kept % stride and kept not in (self._pinned, epoch):
-                        epoch_path(folder, kept).unlink(missing_ok=True)
-                write_state(epoch_path(folder, epoch), self._with_spec(state))
-        finally:
-            self._written += size
+    def _write_epochs(self) -> None:
+        """Write what was held back, and remove what the plan does not keep any more."""
+        while self._held:
+            batch = [self._held.popleft() for _ in range(len(self._held))]
+            stride = batch[-1][-1]
+            wanted = [(epoch, state) for epoch, state, *_ in batch if epoch % stride == 0 or epoch == self._pinned]
+            try:
+                with self._attempt("epochs"):
+                    self._write_batch(wanted, stride)
+            finally:
+                self._written += sum(size for _, _, size, _ in batch)
+
+    def _write_batch(self, wanted: list[tuple[int, TrainingState]], stride: int) -> None:
+        self._make()
+        folder = self.keeping.folder
+        _make_folder(folder / EPOCHS)
+        written = {epoch for epoch, _ in wanted}
+        for kept in kept_epochs(folder):
+            # before the new ones are written, so that there are never more than was said
+            if kept % stride and kept not in (self._pinned, *written):
+                epoch_path(folder, kept).unlink(missing_ok=True)
+        for epoch, state in wanted:
+            # a power cut may take an epoch, which its checksum tells; what must not be lost is the checkpoint
+            path, first = epoch_path(folder, epoch), epoch == wanted[0][0]
+            write_state(path, self._with_spec(state), durable=False, clean=first)
 
     def _make(self) -> None:
         """Make the folder, but only once: whoever removes it later has a reason."""

@@ -62,8 +62,11 @@ def resolve(row: Mapping[str, Any], alive: Callable[[int | None, Mark], bool] = 
     heard = row["host"] != here and _heard_of(row, folder)
     trains = heard if row["host"] != here else alive(row["pid"], row["process_started"])
     # a process that lives speaks for itself, even if the record was written a moment after its last word
-    lives = bool(told) and told["status"] in LIVE and (heard if told.get("host", here) != here else _lives(told, alive))
-    speaks = lives or _is_newer(told, row)
+    away = told.get("host", here) != here
+    lives = bool(told) and told["status"] in LIVE and (heard if away else _lives(told, alive))
+    # and so does one that was killed: the kernel that followed it may have written the record after that
+    killed = not (lives or away) and told.get("detached") is True and told["status"] in LIVE and _has_begun(told)
+    speaks = lives or killed or _is_newer(told, row)
     if trains and not (speaks and told.get("detached") and _has_begun(told)):
         return {}
     if not speaks:

@@ -148,6 +148,18 @@ def test_a_detached_child_is_believed_though_the_kernel_that_let_it_go_lives(
     assert (store.get(ID).status, store.get(ID).epoch) == ("finished", 9.0)
 
 
+def test_a_killed_child_is_gone_though_the_kernel_that_followed_it_lives_and_wrote_last(
+    stores: Callable[..., RunStore], child: subprocess.Popen[bytes]
+) -> None:
+    store = stores()
+    tell(**told_of(child), status="running", epoch=3, updated=time.time() - 60)
+    store.post(RunRecord(id=ID, status="running", epoch=4.0))
+    assert store.get(ID).status == "running"
+    child.kill()
+    child.wait()
+    assert (store.get(ID).status, store.get(ID).epoch) == ("interrupted", 4.0)
+
+
 def test_a_status_older_than_the_record_is_an_earlier_life(
     stores: Callable[..., RunStore], gone: dict[str, Any]
 ) -> None:
