@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..errors import StateError
+from . import openmp
 from .memory import is_out_of_memory
 
 ACCELERATOR_FLOPS = 3e7
@@ -222,7 +223,7 @@ def limit_threads(device: torch.device, threads: int) -> Iterator[int]:
 
     `torch.set_num_threads` is not used: it holds for every thread that first uses torch afterwards,
     so a training would slow down someone else's cell for the rest of the session. OpenMP keeps the
-    number per calling thread, and threadpoolctl (a dependency of scikit-learn) sets just that.
+    number per calling thread.
 
     Yields
     ------
@@ -234,9 +235,7 @@ def limit_threads(device: torch.device, threads: int) -> Iterator[int]:
     if device.type != "cpu" or threads <= 0 or threads == count:
         yield count
         return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=threads, user_api="openmp"):
+    with openmp.limit(threads):
         yield torch.get_num_threads()
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .checkpoints import TrainingState
 from .log import TrainingLog
 from .predictors import Predictor
@@ -59,6 +62,11 @@ class Host(Protocol):
 
     def note(self, sentence: str) -> None:
         """Leave a remark for the person."""
+        ...
+
+    @property
+    def waiting(self) -> NDArray[np.int64]:
+        """One number, not 0 while `checkpoint` has something to carry out."""
         ...
 
     @property

@@ -6,6 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .states import ENDED, Command, Status, check_move
 
 
@@ -18,6 +21,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._commands: deque[Command] = deque()
+        self._waiting = np.zeros(1, np.int64)
         self._status: Status = "queued"
         self._thread: threading.Thread | None = None
         self._submitted = False
@@ -98,7 +102,13 @@ class Mailbox:
             if check is not None:
                 check()
             self._commands.append(command)
+            self._waiting[0] = 1
             self._condition.notify()
+
+    @property
+    def waiting(self) -> NDArray[np.int64]:
+        """One number, not 0 while commands wait: compiled code reads it, which asks the interpreter for nothing."""
+        return self._waiting
 
     def __len__(self) -> int:
         return len(self._commands)
@@ -110,6 +120,7 @@ class Mailbox:
                 self._condition.wait_for(lambda: len(self._commands) > 0)
             commands = list(self._commands)
             self._commands.clear()
+            self._waiting[0] = 0
             return commands
 
     def move(self, status: Status) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -12,6 +12,7 @@ from . import devices
 from .choice import Choice
 from .choice import choose_path as choose_by_shape
 from .general import GeneralPath
+from .loop import Host
 from .network_parts import NetworkParts
 from .stepping import Path, StepSettings
 
@@ -56,7 +57,7 @@ def choose_path(
 
 
 def make_path(
-    choice: Choice, parts: NetworkParts, settings: StepSettings, values: Mapping[str, Any], note: Callable[[str], None]
+    choice: Choice, parts: NetworkParts, settings: StepSettings, values: Mapping[str, Any], host: Host
 ) -> Path:
     """Return the path that carries out the steps, on the flat buffers of the network."""
     generator = parts.dropout_generator if parts.dropouts else None
@@ -67,9 +68,8 @@ def make_path(
         # until it is ready numpy does the same, bit for bit
         compiler.warm()
         assert parts.plan is not None  # choose_path found one
-        return CompiledPath(
-            parts.plan, parts.model.state, parts.objective, parts.X, parts.y, parts.X_val, parts.y_val, generator
-        )
+        data = (parts.X, parts.y, parts.X_val, parts.y_val)
+        return CompiledPath(parts.plan, parts.model.state, parts.objective, *data, generator, waiting=host.waiting)
     X, y, X_val, y_val = (torch.from_numpy(a).to(parts.device) for a in (parts.X, parts.y, parts.X_val, parts.y_val))
     if choice.path == "written":
         from .perceptron.written import WrittenPath
@@ -94,7 +94,7 @@ def make_path(
             threads=choice.threads,
             mixed=parts.mixed(values),
             part_rows=parts.part_rows,
-            note=note,
+            note=host.note,
         )
     kind = GeneralPath
     if choice.path == "graph":
@@ -113,5 +113,5 @@ def make_path(
         threads=choice.threads,
         mixed=parts.mixed(values),
         part_rows=parts.part_rows,
-        note=note,
+        note=host.note,
     )

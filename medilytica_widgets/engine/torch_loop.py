@@ -29,7 +29,12 @@ from .torch_model import TorchPredictor
 CHUNK_SECONDS = 0.02
 """How long the loop runs before it looks at its mailbox."""
 COMPILED_CHUNK_SECONDS = 0.045
-"""The same for the compiled path: between two chunks a busy main thread holds it up for some 5 ms."""
+"""The same for the compiled path, which ends a chunk by itself when a command comes."""
+CONTENDED_CHUNK_SECONDS = 0.4
+"""As far as its chunks grow while others hold the interpreter's lock: each time between two chunks that it is given up,
+a busy main thread keeps it for 5 ms."""
+CONTENDED_SECONDS = 0.002
+"""Who gets the lock back only after so long shares it."""
 LARGEST_CHUNK = 4096
 """Batches between two looks into the mailbox, at the most."""
 VALIDATION_ROWS = 8192
@@ -66,12 +71,12 @@ class TorchLoop:
             import_state(self, resume)
         self._choice = choose_path(self.parts, self.values, facts.get("path"), facts.get("threads"), host.measured)
         self._chosen_for = self.values["batch_size"]
-        self._path: Path = make_path(self._choice, self.parts, self.settings, self.values, self._warn)
+        self._path: Path = make_path(self._choice, self.parts, self.settings, self.values, self._host)
         self.observer = Observer(host, self.parts, self.values["epochs"])
         if "observer" in facts:
             self.observer.restore(facts["observer"])
         self._tell_memory(resumed=resume is not None)
-        self._chunk = 1
+        self._chunk, self._compiled_seconds = 1, COMPILED_CHUNK_SECONDS
         # of the last whole epoch: seconds of training and of validation
         self._pace: tuple[float, float] | None = None
         self._paced_for = 0
@@ -161,6 +166,7 @@ class TorchLoop:
             self._order = torch.randperm(self._n, generator=self.parts.order_generator).numpy()
         while self.done < self._n:
             self._train_chunk(self._order)
+            self._feel_contention()
             self._host.advance(self._position, self.parts.model.state.step)
             self._host.checkpoint("batch")
         row = self._row(self.sums, self.seconds)
@@ -222,6 +228,7 @@ class TorchLoop:
             self._fall_back()
             return False
         elapsed = time.perf_counter() - started
+        self._feel_contention()
         assert self._pace is not None  # _whole_epochs asks for it
         # one clock around all of them: training has the share it had in the epoch that was measured apart
         seconds = elapsed / len(found) * self._pace[0] / sum(self._pace)
@@ -280,7 +287,16 @@ class TorchLoop:
 
     @property
     def _chunk_seconds(self) -> float:
-        return COMPILED_CHUNK_SECONDS if self._path.name == "compiled" else CHUNK_SECONDS
+        return self._compiled_seconds if self._path.name == "compiled" else CHUNK_SECONDS
+
+    def _feel_contention(self) -> None:
+        """Let the compiled path's chunks grow while the interpreter's lock is contended."""
+        if self._path.name == "compiled":
+            started = time.perf_counter()
+            time.sleep(0)
+            contended = time.perf_counter() - started > CONTENDED_SECONDS
+            wanted = self._compiled_seconds * (2.0 if contended else 0.5)
+            self._compiled_seconds = min(max(wanted, COMPILED_CHUNK_SECONDS), CONTENDED_CHUNK_SECONDS)
 
     def _rates(self, batches: int, epoch: int | None = None) -> NDArray[np.float64]:
         """Return the learning rate of each of the next batches, or of an epoch's first ones."""
@@ -337,7 +353,7 @@ class TorchLoop:
         if (choice.path, choice.threads) == (self._choice.path, self._choice.threads):
             return False
         self._choice = choice
-        self._path = make_path(choice, self.parts, self.settings, self.values, self._warn)
+        self._path = make_path(choice, self.parts, self.settings, self.values, self._host)
         self._host.note(f"From epoch {self.epoch + 1} on the steps are carried out by the {choice.path} path.")
         return True
 
@@ -353,7 +369,7 @@ class TorchLoop:
         )
         self._choice = Choice("general", self._choice.threads, "The memory did not suffice.")
         self._chosen_for = self.values["batch_size"]
-        self._path = make_path(self._choice, self.parts, self.settings, self.values, self._warn)
+        self._path = make_path(self._choice, self.parts, self.settings, self.values, self._host)
 
     def _tell_memory(self, resumed: bool) -> None:
         parts = self.parts
@@ -371,6 +387,3 @@ class TorchLoop:
         """Note how long an epoch took, where it was the fastest: others had to wait for the interpreter's lock."""
         if self._pace is None or training + validation < sum(self._pace) or self._paced_for != self.settings.batch_size:
             self._pace, self._paced_for = (training, validation), self.settings.batch_size
-
-    def _warn(self, sentence: str) -> None:
-        self._host.note(sentence)

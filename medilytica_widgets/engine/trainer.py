@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import math
+import sys
 import threading
 import time
 import weakref
@@ -374,5 +375,10 @@ class Trainer(Worker):
             return False
         if goal is not None:
             self._goals.append(goal)
+        if "torch" in sys.modules:
+            # what the calling thread did with torch before is over; its threads would slow the training's down
+            from .openmp import rest
+
+            rest()
         queue.submit(self, self.priority)
         return True

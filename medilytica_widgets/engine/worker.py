@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from ..errors import CheckpointError, MedilyticaError
@@ -232,6 +233,11 @@ class Worker:
     def stepping(self) -> Unit | None:
         """For the loop: what was asked for before the next pause."""
         return self._goals[0] if self._goals else None
+
+    @property
+    def waiting(self) -> NDArray[np.int64]:
+        """For the loop: one number, not 0 while commands wait."""
+        return self._mailbox.waiting
 
     @property
     def measured(self) -> Path | None:

@@ -24,7 +24,7 @@ NETWORKS = {
 }
 READS_A_SECOND = 20
 WATCHED_SECONDS = 1.2
-BUSY_SECONDS = 1.0
+BUSY_SECONDS = 2.0
 FIRST_STEP_ROWS = 100_000
 
 
@@ -199,24 +199,29 @@ def _busy_row(name: str, worker: str, rows: int, waits: Timing, works: Timing, t
 
 
 def _seconds_an_epoch(ours: Ours, epochs: int, length: float, pass_time: Callable[[], None], worker: str) -> float:
-    """Return the pace of a run, measured over ``length`` seconds after as many; the run is stopped then."""
+    """Return the pace of a run, measured over some ``length`` seconds after as many; the run is stopped then."""
     run = ours.start(epochs, worker=worker)
     first = last = None
-    moving = time.perf_counter()
+    moving = changed = time.perf_counter()
+    seen = 0.0
     while run.is_active:
         pass_time()
         now, epoch = time.perf_counter(), run.progress()["epoch"]
         if epoch == 0.0:
             moving = now
-        elif first is None and now - moving > length:
-            first = last = (now, epoch)
-        elif first is not None and last is not None and epoch > last[1]:
-            last = (now, epoch)
-            if now - first[0] > length:
+        if epoch == seen:
+            continue
+        # both ends are moments at which news came: it comes seldom while the main thread is busy
+        seen, changed = epoch, now
+        if first is None and changed - moving > length:
+            first = (changed, epoch)
+        elif first is not None:
+            last = (changed, epoch)
+            if changed - first[0] > length:
                 break
     run.stop()
     ours.end(run)
-    if first is None or last is None or last == first:
+    if first is None or last is None:
         raise RuntimeError(f"{epochs} epochs passed unseen; the run is too short to measure.")
     return (last[0] - first[0]) / (last[1] - first[1])
 

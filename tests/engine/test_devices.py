@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from medilytica_widgets.engine import devices
+from medilytica_widgets.engine import devices, openmp
 from medilytica_widgets.engine.devices import Placement
 from medilytica_widgets.engine.torch_model import SeededDropout
 from medilytica_widgets.errors import StateError
@@ -50,6 +52,23 @@ def test_one_thread_here_changes_no_other_thread() -> None:
     leave.set()
     trainer.join(30)
     assert counts == {"training": 1, "other": before, "main": before}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in Linux's /proc")
+@pytest.mark.skipif(torch.get_num_threads() < 2, reason="one core has no team to send home")
+def test_a_threads_idle_team_is_sent_home_and_comes_back() -> None:
+    def at_work() -> int:
+        torch.ones(2000, 2000) @ torch.ones(2000, 2000)
+        return len(os.listdir("/proc/self/task"))
+
+    before = at_work()
+    openmp.rest()
+    # a thread that has ended may be listed a moment longer
+    end = time.monotonic() + 10
+    while len(os.listdir("/proc/self/task")) > before - torch.get_num_threads() + 1 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(os.listdir("/proc/self/task")) <= before - torch.get_num_threads() + 1
+    assert at_work() > before - torch.get_num_threads() + 1
 
 
 def test_large_networks_keep_their_threads() -> None:

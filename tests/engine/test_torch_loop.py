@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,9 @@ from medilytica_widgets import algorithms
 from medilytica_widgets.data import Prepared
 from medilytica_widgets.engine import Job, Trainer, network_parts
 from medilytica_widgets.engine.general import GeneralPath
+from medilytica_widgets.engine.perceptron import compiler
 from medilytica_widgets.engine.perceptron.compiled import CompiledPath
+from medilytica_widgets.engine.torch_loop import COMPILED_CHUNK_SECONDS, CONTENDED_CHUNK_SECONDS
 from medilytica_widgets.errors import (
     DivergenceError,
     InputError,
@@ -323,3 +326,21 @@ def test_the_general_path_goes_on_where_whole_epochs_do_not_fit(
     assert trainer.path == "general"
     answer = trainer.predictor().predict_proba(iris.X_test)
     np.testing.assert_allclose(answer, whole.predictor().predict_proba(iris.X_test), atol=1e-4)
+
+
+def test_chunks_grow_while_the_main_thread_is_busy_and_a_command_still_comes_at_once(
+    moons: Prepared, make: Make, until: Until, endless: int
+) -> None:
+    assert compiler.wait(120)
+    trainer = make(moons, epochs=endless, batch_size=32)
+    trainer.start()
+    until(lambda: trainer.path == "compiled" and len(trainer.telemetry) > 3)
+    loop: Any = trainer._loop
+    end = time.monotonic() + 30
+    while loop._compiled_seconds < CONTENDED_CHUNK_SECONDS and time.monotonic() < end:
+        sum(range(50_000))
+    assert loop._compiled_seconds == CONTENDED_CHUNK_SECONDS
+    trainer.set("learning_rate", 1e-4)
+    until(lambda: len(trainer.marks) == 1)
+    # nobody else wants the interpreter now
+    until(lambda: loop._compiled_seconds == COMPILED_CHUNK_SECONDS)

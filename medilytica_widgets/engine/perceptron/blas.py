@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,9 @@ def _found() -> list[Any]:
         blas = [c for c in ThreadpoolController().lib_controllers if c.user_api == "blas"]
         # wheels of numpy and scipy bring a library each; other distributions share one
         _libraries = [c for c in blas if "scipy.libs" in c.filepath or "scipy/.dylibs" in c.filepath] or blas
+        for library in _libraries:
+            # which keeps the interpreter's lock: a busy main thread would hold it for 5 ms at each call
+            library.dynlib = ctypes.PyDLL(library.filepath)
     return _libraries
 
 

@@ -13,6 +13,7 @@ from ..held import copied
 from ..stepping import SLOTS, EpochState, FlatState, Objective, StepSettings, Totals
 from . import compiler, ordering, steps
 from .blas import one_thread
+from .permutation import follows_torch
 from .plan import Plan
 from .tables import (
     ACTIVE,
@@ -45,7 +46,6 @@ VALIDATION_ROWS = 8192
 """Validation rows in one evaluation, unless said otherwise."""
 
 _by_numpy = steps.make_run("twin")
-_follows: bool | None = None
 
 
 class CompiledPath:
@@ -67,6 +67,8 @@ class CompiledPath:
         Classes as int64, or numbers in the weights' dtype.
     generator : torch.Generator, optional
         Draws dropout's masks, in the order of `medilytica_widgets.engine.torch_model.SeededDropout`.
+    waiting : ndarray of int64, shape (1,), optional
+        A call ends after the step or the whole epoch during which the number in it is no longer 0.
     twin : bool
         Whether to stay with numpy's form even when the compiled one is ready.
 
@@ -90,6 +92,7 @@ class CompiledPath:
         y_val: NDArray[Any],
         generator: torch.Generator | None = None,
         *,
+        waiting: NDArray[np.int64] | None = None,
         twin: bool = False,
     ) -> None:
         self._plan, self._state, self._objective, self._generator = plan, state, objective, generator
@@ -109,6 +112,8 @@ class CompiledPath:
         self._order_val = np.arange(len(X_val), dtype=np.int64)
         self._no_values = np.zeros(0, self._dtype)
         self._masks = self._no_values
+        self._no_one = np.zeros(0, np.int64)
+        self._waiting = self._no_one if waiting is None else waiting
         self._no_words, self._no_table = np.zeros(0, np.int64), np.zeros((0, COLUMNS))
         self._no_copies = Copies(np.zeros((0, 0), self._dtype), np.zeros((0, 0), np.int64))
         self._sums, self._span = np.zeros(4), np.zeros(3, np.int64)
@@ -131,8 +136,23 @@ class CompiledPath:
 
         An order that was given once must not be changed in place: it is looked through only the first time.
         """
+        return self._train(order, start, batches, rates, settings, loss, hits, self._waiting)
+
+    def _train(
+        self,
+        order: NDArray[np.int64],
+        start: int,
+        batches: int,
+        rates: NDArray[np.float64],
+        settings: StepSettings,
+        loss: float,
+        hits: float,
+        waiting: NDArray[np.int64],
+    ) -> Totals:
         if settings is not self._settings:
             self._apply(settings)
+        # masks are drawn for as many steps as were asked for
+        waiting = self._no_one if self._dropped else waiting
         ordered = self._ordered(order)
         rates = np.ascontiguousarray(rates, np.float64)
         batches = min(batches, len(rates))
@@ -142,7 +162,8 @@ class CompiledPath:
         with one_thread():
             while at < batches and done < n:
                 part = batches - at if self._dropped == 0 else self._draw_masks(n - done, batches - at)
-                done = self._call(ordered, done, part, 0, rates[at : at + part], self._no_words, self._no_table)
+                here = rates[at : at + part]
+                done = self._call(ordered, done, part, 0, here, self._no_words, self._no_table, waiting=waiting)
                 at += part
         state.step, state.mu_product = int(sums[STEP]), float(sums[MU])
         return Totals(done, done - start, float(sums[LOSS]), float(sums[HITS]))
@@ -216,7 +237,7 @@ class CompiledPath:
         first_step = state.step
         sums[STEP], sums[MU] = state.step, state.mu_product
         with one_thread():
-            done = self._call(order, 0, 0, validation_rows, rates, words, table, copies)
+            done = self._call(order, 0, 0, validation_rows, rates, words, table, copies, self._waiting)
         state.step, state.mu_product = int(sums[STEP]), float(sums[MU])
         generator.set_state(torch.from_numpy(_state_of(words, before)))
         steps_ = len(rates) // epochs
@@ -252,6 +273,7 @@ class CompiledPath:
         words: Any,
         table: Any,
         copies: Copies | None = None,
+        waiting: NDArray[np.int64] | None = None,
     ) -> int:
         run = self._compiled() or _twin_run
         self._span[:] = start, count, part
@@ -264,6 +286,7 @@ class CompiledPath:
             order,
             self._order_val,
             self._span,
+            self._no_one if waiting is None else waiting,
             rates,
             self._masks,
             words,
@@ -289,7 +312,7 @@ class CompiledPath:
         for epoch, row in enumerate(results):
             order = torch.randperm(n, generator=generator).numpy()
             here = rates[epoch * steps_ : (epoch + 1) * steps_]
-            _, row[2], row[0], row[1] = self.train(order, 0, steps_, here, settings)
+            _, row[2], row[0], row[1] = self._train(order, 0, steps_, here, settings, 0.0, 0.0, self._no_one)
             if not np.isfinite(row[0]):
                 return results[: epoch + 1], kept
             for low in range(0, len(self._order_val), part):
@@ -299,6 +322,8 @@ class CompiledPath:
             if epoch in kept_at:
                 flat = np.concatenate((self._flat.weights, self._flat.first, self._flat.second))
                 kept[epoch] = self._kept(flat, generator.get_state().numpy(), state.step, state.mu_product)
+            if self._waiting.any():
+                return results[: epoch + 1], kept
         return results, kept
 
     def _apply(self, settings: StepSettings) -> None:
@@ -381,24 +406,3 @@ def _state_of(words: NDArray[np.int64], like: NDArray[np.uint8]) -> NDArray[np.u
 def _twin_run(*arguments: Any) -> int:
     with np.errstate(all="ignore"):
         return int(_by_numpy(*arguments))
-
-
-def follows_torch() -> bool:
-    """Whether the written-out permutation is the one that this torch draws; found out once."""
-    global _follows
-    if _follows is None:
-        import torch
-
-        generator = torch.Generator().manual_seed(20)
-        kept = generator.get_state().numpy().copy()
-        n = ordering.WORDS + 100
-        wanted = torch.randperm(n, generator=generator).numpy()
-        after = generator.get_state().numpy()
-        order = np.empty(n, np.int64)
-        _follows = len(kept) == ordering.STATE_BYTES
-        if _follows:
-            words = ordering.read_state(kept)
-            ordering.shuffle(words, order)
-            ordering.write_state(kept, words)
-            _follows = bool(np.array_equal(order, wanted) and np.array_equal(kept, after))
-    return _follows

@@ -200,6 +200,6 @@ def _signature(dtype: np.dtype[np.floating]) -> Any:
     ways = together((numbers, numbers, integers, numbers), tables.Ways)
     table = types.Array(types.float64, 2, "C")
     copies = together((types.Array(kind, 2, "C"), types.Array(types.int64, 2, "C")), tables.Copies)
-    orders = (integers, integers, integers)
+    orders = (integers,) * 4
     arguments = (block, weights, rows, rows, ways, *orders, numbers, values, integers, table, copies)
     return types.int64(*arguments)

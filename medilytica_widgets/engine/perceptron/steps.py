@@ -103,9 +103,21 @@ def gather(block: Block, data: Rows, chosen: Any) -> None:
 
 
 def train(
-    block: Block, flat: Flat, data: Rows, ways: Ways, order: Any, start: int, batches: int, rates: Any, masks: Any
+    block: Block,
+    flat: Flat,
+    data: Rows,
+    ways: Ways,
+    order: Any,
+    start: int,
+    batches: int,
+    rates: Any,
+    masks: Any,
+    waiting: Any,
 ) -> int:
-    """Carry out up to ``batches`` steps from ``order[start]`` on; return where it stopped."""
+    """Carry out up to ``batches`` steps from ``order[start]`` on; return where it stopped.
+
+    After a step it also stops where the number in ``waiting``, if there is one, is not 0.
+    """
     nodes, gradient, numbers, sums = block.nodes, flat.gradient, ways.numbers, ways.sums
     n, at, most = len(order), 0, block.shape[t.BLOCK]
     for k in range(batches):
@@ -140,6 +152,8 @@ def train(
         sums[t.LOSS] += loss / over * batch
         sums[t.HITS] = hits
         start += batch
+        if len(waiting) > 0 and waiting[0] != 0:
+            break
     return start
 
 
@@ -185,6 +199,7 @@ def make_run(stamp: str) -> Any:
         order: Any,
         order_val: Any,
         span: Any,
+        waiting: Any,
         rates: Any,
         masks: Any,
         words: Any,
@@ -196,7 +211,7 @@ def make_run(stamp: str) -> Any:
         With an empty ``table`` up to ``span[1]`` steps from ``order[span[0]]`` on; returns where it stopped.
         With empty ``words`` validation rows ``span[0]`` to ``span[1]`` are evaluated into the table's first row.
         Otherwise whole epochs, a row of the table each, validation in parts of ``span[2]`` rows; returns how many
-        were done, fewer where a loss was not finite.
+        were done, fewer where a loss was not finite. ``waiting`` ends steps after one and epochs after one.
         """
         if len(stamp) == 0:
             return -1
@@ -211,7 +226,8 @@ def make_run(stamp: str) -> Any:
                 ordering.shuffle(words, order)
                 sums[t.LOSS], sums[t.HITS] = 0.0, 0.0
                 end = len(rates) // epochs
-            done = train(block, flat, data, ways, order, start, end, rates[epoch * end :], masks)
+            between = waiting[: len(waiting) * (len(table) == 0)]
+            done = train(block, flat, data, ways, order, start, end, rates[epoch * end :], masks, between)
             if len(table) == 0:
                 return done
             table[epoch, t.TRAIN_LOSS], table[epoch, t.TRAIN_HITS] = sums[t.LOSS], sums[t.HITS]
@@ -228,6 +244,8 @@ def make_run(stamp: str) -> Any:
             table[epoch, t.AFTER] = sums[t.MU]
             if table[epoch, t.COPY] > 0.0:
                 keep(flat, words, copies, int(table[epoch, t.COPY]) - 1)
+            if len(waiting) > 0 and waiting[0] != 0:
+                return epoch + 1
         return epochs
 
     return run

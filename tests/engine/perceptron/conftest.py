@@ -62,7 +62,7 @@ class Case:
         slots = {name: torch.zeros_like(weights) for name in SLOTS[self.settings.optimizer]}
         return FlatState(weights, torch.zeros_like(weights), slots)
 
-    def path(self, name: str) -> Any:
+    def path(self, name: str, waiting: np.ndarray | None = None) -> Any:
         plan = plan_of(self.layers, self.features, self.head, self.outputs)
         assert plan is not None
         state, masks = self.state(), torch.Generator().manual_seed(MASKS)
@@ -71,7 +71,7 @@ class Case:
         else:
             if name == "compiled":
                 compiler.compile_for(state.weights.numpy().dtype)
-            made = CompiledPath(plan, state, self.objective, *self.data, masks, twin=name == "twin")
+            made = CompiledPath(plan, state, self.objective, *self.data, masks, waiting=waiting, twin=name == "twin")
         made.state = state
         return made
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from medilytica_widgets.engine.perceptron import blas, compiled, compiler, ordering
+from medilytica_widgets.engine.perceptron import blas, compiled, compiler, ordering, permutation
 from medilytica_widgets.engine.stepping import SLOTS, StepSettings
 from medilytica_widgets.errors import InputError, StateError
 from medilytica_widgets.network import Layer
@@ -29,7 +29,7 @@ def in_single_precision() -> None:
 @pytest.mark.parametrize("rows", (1, 2, 3, 1000, 70_000))
 @pytest.mark.parametrize("seed", (0, 7))
 def test_the_orders_are_those_of_torch(case, rows, seed):
-    assert compiled.follows_torch()
+    assert permutation.follows_torch()
     training = case(dtype=torch.float32, layers=(), rows=rows, rows_val=0, settings=StepSettings(700))
     path, other = training.path("compiled"), training.path("compiled")
     mine, its = (torch.Generator().manual_seed(seed) for _ in range(2))
@@ -123,6 +123,54 @@ def test_epochs_end_where_a_loss_is_not_finite(case, name):
     assert len(table) == 1 and kept == {}
     assert np.isnan(table[0, 0])
     assert path.state.step == 7
+
+
+@pytest.mark.parametrize("name", ("compiled", "twin"))
+def test_a_call_ends_after_the_step_or_epoch_in_which_a_command_came(case, name):
+    training = case(dtype=torch.float32, settings=StepSettings(32))
+    waiting = np.zeros(1, np.int64)
+    path, other = training.path(name, waiting), training.path(name)
+    order = np.arange(training.rows)
+    waiting[0] = 1
+    first = path.train(order, 0, 7, training.rates(7), training.settings)
+    assert (first.done, path.state.step) == (32, 1)
+    waiting[0] = 0
+    last = path.train(order, 32, 6, training.rates(7)[1:], training.settings, first.loss, first.hits)
+    whole = other.train(order, 0, 7, training.rates(7), training.settings)
+    assert (last.done, last.loss, last.hits) == (whole.done, whole.loss, whole.hits)
+    # whole epochs end with an epoch, and the generator stands where the next one's order is drawn
+    mine, its = (torch.Generator().manual_seed(3) for _ in range(2))
+    waiting[0] = 1
+    table, kept = path.train_epochs(mine, 4, training.rates(28), training.settings, keep=range(4))
+    assert (len(table), path.state.step, list(kept)) == (1, 14, [0])
+    waiting[0] = 0
+    rest, _ = path.train_epochs(mine, 3, training.rates(28)[7:], training.settings)
+    wanted, _ = other.train_epochs(its, 4, training.rates(28), training.settings)
+    assert np.array_equal(np.concatenate((table, rest)), wanted)
+    assert torch.equal(path.state.weights, other.state.weights)
+
+
+def test_a_command_ends_a_call_that_would_take_long(case):
+    training = case(dtype=torch.float32, layers=(Layer("linear", units=64),) * 2, rows=20_000)
+    waiting = np.zeros(1, np.int64)
+    path = training.path("compiled", waiting)
+    timer = threading.Timer(0.2, waiting.fill, (1,))
+    timer.start()
+    epochs = 2000
+    table, _ = path.train_epochs(
+        torch.Generator().manual_seed(0), epochs, training.rates(625 * epochs), training.settings
+    )
+    timer.join()
+    assert 0 < len(table) < epochs / 2
+
+
+def test_the_masks_of_dropout_are_drawn_as_if_no_command_had_come(case):
+    training = case(dtype=torch.float32, layers=DROPPING, settings=StepSettings(32, dropout=(0.4,)))
+    disturbed, other = training.path("compiled", np.ones(1, np.int64)), training.path("compiled")
+    order = np.arange(training.rows)
+    for path in (disturbed, other):
+        path.train(order, 0, 7, training.rates(7), training.settings)
+    assert torch.equal(disturbed.state.weights, other.state.weights)
 
 
 def test_other_threads_go_on_during_a_long_call(case):
