@@ -166,7 +166,6 @@ class TorchLoop:
             self._order = torch.randperm(self._n, generator=self.parts.order_generator).numpy()
         while self.done < self._n:
             self._train_chunk(self._order)
-            self._feel_contention()
             self._host.advance(self._position, self.parts.model.state.step)
             self._host.checkpoint("batch")
         row = self._row(self.sums, self.seconds)
@@ -187,7 +186,7 @@ class TorchLoop:
         if watched:
             self.observer.before_step()
         rates, step = self._rates(batches), self.parts.model.state.step
-        started = time.perf_counter()
+        started, ran = time.perf_counter(), time.thread_time()
         try:
             totals = self._path.train(order, self.done, batches, rates, self.settings, self.sums.loss, self.sums.hits)
         except (MemoryError, RuntimeError) as error:
@@ -196,6 +195,7 @@ class TorchLoop:
             self._fall_back()
             return
         elapsed = time.perf_counter() - started
+        self._feel_contention(elapsed - (time.thread_time() - ran))
         if not math.isfinite(totals.loss):
             raise diverged(self.epoch + 1, "loss", totals.loss, self.values)
         trained = max(1, -(-(totals.done - self.done) // self.settings.batch_size))
@@ -216,7 +216,7 @@ class TorchLoop:
         rates = np.concatenate([self._rates(steps, epoch) for epoch in range(self.epoch, self.epoch + count)])
         keep = [epoch - self.epoch - 1 for epoch in self._host.kept_between(self.epoch, self.epoch + count)]
         step = self.parts.model.state.step
-        started = time.perf_counter()
+        started, ran = time.perf_counter(), time.thread_time()
         try:
             found, kept = self._path.train_epochs(  # type: ignore[attr-defined]
                 self.parts.order_generator, count, rates, self.settings, keep=keep
@@ -228,7 +228,7 @@ class TorchLoop:
             self._fall_back()
             return False
         elapsed = time.perf_counter() - started
-        self._feel_contention()
+        self._feel_contention(elapsed - (time.thread_time() - ran))
         assert self._pace is not None  # _whole_epochs asks for it
         # one clock around all of them: training has the share it had in the epoch that was measured apart
         seconds = elapsed / len(found) * self._pace[0] / sum(self._pace)
@@ -289,12 +289,13 @@ class TorchLoop:
     def _chunk_seconds(self) -> float:
         return self._compiled_seconds if self._path.name == "compiled" else CHUNK_SECONDS
 
-    def _feel_contention(self) -> None:
-        """Let the compiled path's chunks grow while the interpreter's lock is contended."""
+    def _feel_contention(self, waited: float) -> None:
+        """Let the compiled path's chunks grow while the interpreter's lock is contended.
+
+        ``waited`` is for how long this thread did not run during a call: then it is worth a look at the lock.
+        """
         if self._path.name == "compiled":
-            started = time.perf_counter()
-            time.sleep(0)
-            contended = time.perf_counter() - started > CONTENDED_SECONDS
+            contended = waited > CONTENDED_SECONDS and _seconds_for_the_lock() > CONTENDED_SECONDS
             wanted = self._compiled_seconds * (2.0 if contended else 0.5)
             self._compiled_seconds = min(max(wanted, COMPILED_CHUNK_SECONDS), CONTENDED_CHUNK_SECONDS)
 
@@ -387,3 +388,10 @@ class TorchLoop:
         """Note how long an epoch took, where it was the fastest: others had to wait for the interpreter's lock."""
         if self._pace is None or training + validation < sum(self._pace) or self._paced_for != self.settings.batch_size:
             self._pace, self._paced_for = (training, validation), self.settings.batch_size
+
+
+def _seconds_for_the_lock() -> float:
+    """Give the interpreter's lock up and return how long it took to get it back."""
+    started = time.perf_counter()
+    time.sleep(0)
+    return time.perf_counter() - started

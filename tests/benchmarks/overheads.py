@@ -23,7 +23,7 @@ NETWORKS = {
     "the same with layer normalisation": normed("layer_norm", 64, 64),
 }
 READS_A_SECOND = 20
-WATCHED_SECONDS = 1.2
+WATCHED_SECONDS = 5.0
 BUSY_SECONDS = 2.0
 FIRST_STEP_ROWS = 100_000
 
