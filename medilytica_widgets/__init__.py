@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from .run import Run
     from .store import backup, restore
     from .widgets.algorithm_browser import AlgorithmBrowser
+    from .widgets.column_profile import ColumnProfile
     from .widgets.data_grid import DataGrid
+    from .widgets.data_upload import DataUpload
     from .widgets.decision_boundary import DecisionBoundary
     from .widgets.head_editor import HeadEditor
     from .widgets.hyperparameter_panel import HyperparameterPanel
     from .widgets.layer_builder import LayerBuilder
     from .widgets.metric_plots import MetricPlots
     from .widgets.performance_dashboard import PerformanceDashboard
+    from .widgets.quality_report import QualityReport
     from .widgets.run_controls import RunControls
     from .widgets.training_log import TrainingLog
     from .widgets.weight_sheet import WeightSheet
@@ -41,7 +44,9 @@ if TYPE_CHECKING:
 _NAMES = {
     "AlgorithmBrowser": "widgets.algorithm_browser",
     "Column": "data",
+    "ColumnProfile": "widgets.column_profile",
     "DataGrid": "widgets.data_grid",
+    "DataUpload": "widgets.data_upload",
     "Dataset": "data",
     "DecisionBoundary": "widgets.decision_boundary",
     "Experiment": "experiment",
@@ -55,6 +60,7 @@ _NAMES = {
     "Model": "model",
     "Parameter": "parameters",
     "PerformanceDashboard": "widgets.performance_dashboard",
+    "QualityReport": "widgets.quality_report",
     "Run": "run",
     "RunControls": "widgets.run_controls",
     "Step": "algorithms.step",
@@ -76,7 +82,9 @@ _MODULES = ("algorithms", "errors", "presets", "register")
 __all__ = [
     "AlgorithmBrowser",
     "Column",
+    "ColumnProfile",
     "DataGrid",
+    "DataUpload",
     "Dataset",
     "DecisionBoundary",
     "Experiment",
@@ -90,6 +98,7 @@ __all__ = [
     "Model",
     "Parameter",
     "PerformanceDashboard",
+    "QualityReport",
     "Run",
     "RunControls",
     "Step",

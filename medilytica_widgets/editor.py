@@ -1,4 +1,4 @@
-"""The specification as people edit it: hyperparameters, algorithm, layers, undo and redo."""
+"""The specification as people edit it: hyperparameters, algorithm, undo and redo."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import copy
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from psygnal import Signal
 
 from . import algorithms, network, presets
-from .algorithms._unsupervised import check_target
-from .algorithms.base import ARCHITECTURE
 from .engine.heads import check_learner
-from .errors import ShapeError, StateError, TargetError, UnknownAlgorithmError
-from .network import Analysis, Head, Layer
-from .network.given import stack_of
-from .network_editor import NetworkEditor
+from .layer_editor import LayerEditor
+from .network import Head, Layer
 from .spec import ExperimentSpec
 from .spec_holder import SpecHolder, changed_parts
+from .spec_values import available, departures, full_values
 
 _UNDO_KEPT = 100
 _MERGE_SECONDS = 1.0
@@ -28,7 +25,7 @@ FIELDS = ("algorithm", "hyperparameters", "layers", "heads")
 """What undo and redo travel through."""
 
 
-class SpecEditor(NetworkEditor, SpecHolder):
+class SpecEditor(LayerEditor, SpecHolder):
     """Edits one specification, all or nothing, from any thread.
 
     `Experiment` derives from it. What a subclass gives: the widths that a network connects
@@ -178,6 +175,7 @@ class SpecEditor(NetworkEditor, SpecHolder):
             if name is not None:
                 self.set(name, self.algorithm.parameters[name].default)
             elif self._spec.hyperparameters:
+                departures(self.algorithm, {}, self.target_task)
                 self._replace("hyperparameters", hyperparameters={})
 
     def select_algorithm(self, algorithm: str) -> None:
@@ -188,138 +186,21 @@ class SpecEditor(NetworkEditor, SpecHolder):
         UnknownAlgorithmError
             When there is none of that id, or it cannot do the task.
         HeadError
-            When it is no network, and there are several heads or one out of the ordinary. What stood before stays.
+            When it is no network, and there are several heads or one out of the ordinary.
+        ParameterError, SpecError
+            When somebody registered it and its constructor raises. What stood before stays.
         """
         with self._lock:
             chosen = available(algorithm, self.target_task)
             if algorithm == self._spec.algorithm:
                 return
             check_learner(chosen, self._spec.heads, self._spec.layers)
+            values = departures(chosen, self._remembered.get(algorithm, {}), self.target_task)
             self._remembered[self._spec.algorithm] = dict(self._spec.hyperparameters)
             layers = self._spec.layers or (network.default_layers() if chosen.uses_layers else [])
-            self._replace(
-                "algorithm", algorithm=algorithm, hyperparameters=self._remembered.get(algorithm, {}), layers=layers
-            )
+            self._replace("algorithm", algorithm=algorithm, hyperparameters=values, layers=layers)
         self.changed.emit("hyperparameters")
         self.changed.emit("layers")
-
-    # --- layers -----------------------------------------------------------------------------------------
-
-    def set_layers(self, layers: Sequence[Layer], *, strict: bool = True, merge: str | None = None) -> None:
-        """Replace the stack.
-
-        Parameters
-        ----------
-        layers : sequence of Layer
-        strict : bool
-            When False, a stack that cannot be is kept as a draft: `analysis` names its failing layer and
-            `train` refuses it. Editors use this, so that a person can pass through a wrong stack.
-        merge : str, optional
-            Changes of the same name that follow each other closely are one step of undo.
-
-        Raises
-        ------
-        ShapeError
-            When strict; the stack that stood before stays.
-        InputError
-            For anything but layers.
-        StateError
-            Where the algorithm has no layers, or they follow from its hyperparameters.
-        """
-        with self._lock:
-            self._check_own_layers()
-            stack = stack_of(layers)
-            if strict:
-                self.check_stack(stack)
-            if stack != self.layers:
-                self._replace("layers", layers=stack, merge=merge)
-
-    def add_layer(self, index: int, layer: Layer, *, strict: bool = True) -> None:
-        """Insert a layer before position ``index``."""
-        with self._lock:
-            stack = self.layers
-            if not 0 <= index <= len(stack):
-                raise ShapeError(f"A layer can be inserted at 0 to {len(stack)}, not at {index}.", index)
-            self.set_layers([*stack[:index], layer, *stack[index:]], strict=strict)
-
-    def remove_layer(self, index: int, *, strict: bool = True) -> None:
-        """Remove the layer at ``index``."""
-        with self._lock:
-            self._check_index(index)
-            stack = self.layers
-            self.set_layers(stack[:index] + stack[index + 1 :], strict=strict)
-
-    def move_layer(self, index: int, to: int, *, strict: bool = True) -> None:
-        """Move the layer at ``index`` so that it stands at ``to``."""
-        with self._lock:
-            self._check_index(index)
-            self._check_index(to)
-            stack = self.layers
-            stack.insert(to, stack.pop(index))
-            self.set_layers(stack, strict=strict)
-
-    def update_layer(self, index: int, *, strict: bool = True, **options: Any) -> None:
-        """Change options of the layer at ``index``; the others stay."""
-        with self._lock:
-            self._check_index(index)
-            stack = self.layers
-            layer = stack[index]
-            stack[index] = layer.with_options(**options)
-            self.set_layers(stack, strict=strict, merge=f"layer {index} {sorted(options)}")
-
-    def analysis(self, layers: Sequence[Layer] | None = None) -> Analysis:
-        """Return shapes, parameter counts and the first error of a stack (this one's); never raises."""
-        with self._lock:
-            n_inputs, n_outputs = self._widths()
-            heads, outputs = self._outputs(n_outputs)
-            return network.analyse(list(self.layers if layers is None else layers), n_inputs, heads, outputs)
-
-    def _outputs(self, n_outputs: int) -> tuple[list[Head], list[int]]:
-        """Return the heads that the network is analysed with, and how many outputs each has."""
-        return [self._head or Head("regression")], [n_outputs]
-
-    def check_stack(self, layers: Sequence[Layer] | None = None) -> None:
-        """Raise `ShapeError` where a stack (this one) cannot be."""
-        if layers is None:
-            self.algorithm.check_features(self._widths()[0])
-        found = self.analysis(layers)
-        if found.error is not None:
-            raise ShapeError(found.error, found.failing if found.failing is not None else -1)
-
-    def to_layers(self) -> list[Layer]:
-        """Turn a network whose layers follow from its hyperparameters into a perceptron of those very layers.
-
-        From then on they are a person's own: they can be added, removed and changed one by one. What the perceptron
-        knows of the hyperparameters stays. It is one step of undo; of a perceptron nothing changes.
-
-        Returns
-        -------
-        list of Layer
-            The stack.
-
-        Raises
-        ------
-        StateError
-            Where the algorithm is no network.
-        """
-        with self._lock:
-            chosen = self.algorithm
-            if not chosen.has_layers:
-                raise StateError(_no_layers(chosen))
-            stack = self.layers
-            if chosen.network is None:
-                return stack
-            editable = algorithms.get("mlp")
-            # each layer has its dropout; of the perceptron's own parameter it would be one for all
-            kept = {
-                name: value
-                for name, value in self.hyperparameters.items()
-                if name in editable.parameters and chosen.parameters[name].group != ARCHITECTURE
-            }
-            self._remembered[chosen.id] = dict(self._spec.hyperparameters)
-            wanted = departures(editable, kept, self.target_task)
-            self._replace(None, algorithm=editable.id, hyperparameters=wanted, layers=stack)
-            return stack
 
     # --- undo and redo ------------------------------------------------------------------------------
 
@@ -344,10 +225,6 @@ class SpecEditor(NetworkEditor, SpecHolder):
     # --- what a subclass gives ------------------------------------------------------------------------
 
     @abstractmethod
-    def _widths(self) -> tuple[int, int]:
-        """Return the number of input features and of outputs."""
-
-    @abstractmethod
     def _changed_from(self, before: ExperimentSpec, author: str | None) -> None:
         """Act on a changed specification, under the lock, before anybody is told."""
 
@@ -355,21 +232,6 @@ class SpecEditor(NetworkEditor, SpecHolder):
 
     def _check_task(self, task: str) -> None:
         departures(available(self._spec.algorithm, task), self._spec.hyperparameters, task)
-
-    def _check_own_layers(self) -> None:
-        chosen = self.algorithm
-        if chosen.network is not None:
-            raise StateError(
-                f"The layers of {chosen.name} follow from its hyperparameters: change these, or make the "
-                "layers your own with to_layers()."
-            )
-        if not chosen.uses_layers:
-            raise StateError(_no_layers(chosen))
-
-    def _check_index(self, index: int) -> None:
-        self._check_own_layers()
-        if not 0 <= index < len(self._spec.layers):
-            raise ShapeError(f"There is no layer {index}; the stack has {len(self._spec.layers)}.", index)
 
     def _replace(self, part: str | None, merge: str | None = None, author: str | None = None, **fields: Any) -> None:
         """Put a changed specification in place; ``part`` None tells of all that changed."""
@@ -401,41 +263,3 @@ class SpecEditor(NetworkEditor, SpecHolder):
             after = self._spec
         for part in changed_parts(before, after, FIELDS):
             self.changed.emit(part)
-
-
-def _no_layers(chosen: algorithms.Algorithm) -> str:
-    return f"{chosen.name} has no layers. Take a neural network, for example 'deep_mlp'."
-
-
-def full_values(spec: ExperimentSpec) -> dict[str, Any]:
-    """Return every hyperparameter's value of a specification, by id."""
-    return algorithms.validate(spec.algorithm, spec.hyperparameters)
-
-
-def departures(algorithm: algorithms.Algorithm, values: Mapping[str, Any], task: str | None) -> dict[str, Any]:
-    """Return the values, validated for the task that a target asks for, that differ from the algorithm's defaults."""
-    full = algorithms.validate(algorithm.id, values, algorithm.task_for(task))
-    defaults = algorithm.parameters.defaults()
-    return {name: value for name, value in full.items() if value != defaults[name]}
-
-
-def available(algorithm: str, task: str | None) -> algorithms.Algorithm:
-    """Return the registry entry; ``task`` is what the target asks for, None where the table has none.
-
-    Raises
-    ------
-    TargetError
-        When it looks at the target and there is none.
-    UnknownAlgorithmError
-        When there is none of that id, or it cannot do the task.
-    """
-    chosen = algorithms.get(algorithm)
-    if task is None and chosen.task_for(None) is None:
-        raise TargetError(
-            f"{chosen.name} learns a target, and the table has no target. Load it with load_dataset(…, target=…), or "
-            "take an algorithm that needs none, for example 'kmeans'."
-        )
-    check_target(chosen, task)
-    if reason := chosen.unavailable(task):
-        raise UnknownAlgorithmError(reason)
-    return chosen

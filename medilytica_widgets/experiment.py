@@ -9,36 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psygnal import Signal
-
 from . import algorithms, network
 from .algorithms import Step
 from .algorithms.chain import acts_on_columns, check_steps, plan_of
+from .algorithms.own import check_made
 from .code_styles import Style
 from .data import Dataset, Prepared, prepare, split
-from .editor import FIELDS, SpecEditor, available, departures, full_values
-from .engine import ENDED, Job
+from .editor import FIELDS
 from .engine.heads import are_plain, check_learner, check_names, named_heads, plans_of, stand_ins
 from .errors import InputError, SpecError, check_kwargs
+from .experiment_runs import ExperimentRuns
 from .headless import check_injected, check_parameters
-from .launching import begin
-from .metrics import METRICS
 from .network import Head, Layer
 from .network.given import heads_of, stack_of
 from .network.head_checks import Target, check_heads
 from .network_editor import targets_of
-from .options import TrainOptions
 from .run import Run
-from .spec import ExperimentSpec, SplitSpec, check_same_data, load_spec
-
-_ACTIVITY_KEPT = 200
+from .spec import ExperimentSpec, check_same_data, load_spec
+from .spec_values import available, departures
 
 
 class _Kept(tuple[Layer, ...]):
     """Layers of a specification; they wait there while an algorithm is chosen that has none."""
 
 
-class Experiment(SpecEditor):
+class Experiment(ExperimentRuns):
     """A specification and its runs.
 
     Parameters
@@ -59,6 +54,9 @@ class Experiment(SpecEditor):
     name, description : str, optional
     validation, test : float
         Shares of the rows held out.
+    split : mapping, optional
+        Another way to divide the rows than by chance, see `medilytica_widgets.data.split`: ``{"method": "grouped",
+        "column": "patient"}``, ``{"method": "kfold", "folds": 5, "fold": 0}``.
     preprocessing : sequence of Step or str
         What stands between the prepared columns and the algorithm, in order, fitted on the training rows only: ids of
         ``mw.algorithms.list(task="transform")``. Encoders and imputers take the place of the default ones.
@@ -78,9 +76,6 @@ class Experiment(SpecEditor):
         Emit the `Run`.
     """
 
-    run_added = Signal(object)
-    run_ended = Signal(object)
-
     def __init__(
         self,
         data: Dataset,
@@ -94,9 +89,10 @@ class Experiment(SpecEditor):
         validation: float = 0.16,
         test: float = 0.20,
         preprocessing: Sequence[Step | str] = (),
+        split: Mapping[str, Any] | None = None,
         **unknown: Any,
     ) -> None:
-        known = ("hyperparameters", "layers", "heads", "seed", "name", "description", "preprocessing")
+        known = ("hyperparameters", "layers", "heads", "seed", "name", "description", "preprocessing", "split")
         check_kwargs("Experiment", unknown, known)
         if not isinstance(data, Dataset):
             raise InputError(f"Experiment takes a Dataset from load_dataset; a {type(data).__name__} came.")
@@ -120,6 +116,9 @@ class Experiment(SpecEditor):
         names = chosen.stack(chosen.validate(hyperparameters), len(data.columns), stack)
         several = _all_heads(heads, head, names, data)
         check_learner(chosen, several, names)
+        steps = check_steps(preprocessing, asked)
+        for step in steps:
+            check_made(step.id, algorithms.validate(step.id, step.options), "transform")
         spec = load_spec(
             {
                 "name": name or data.name,
@@ -129,8 +128,8 @@ class Experiment(SpecEditor):
                 "hyperparameters": departures(chosen, hyperparameters or {}, asked),
                 "layers": [layer.to_json() for layer in stack],
                 "heads": [one.to_json() for one in several],
-                "preprocessing": [step.to_json() for step in check_steps(preprocessing, asked)],
-                "split": {"validation": validation, "test": test},
+                "preprocessing": [step.to_json() for step in steps],
+                "split": {"validation": validation, "test": test, **(split or {})},
                 "seed": seed,
             }
         )
@@ -168,6 +167,7 @@ class Experiment(SpecEditor):
             validation=known.split.validation,
             test=known.split.test,
             preprocessing=known.preprocessing,
+            split=known.split.arguments(),
         )
 
     # --- data and runs ------------------------------------------------------------------------------
@@ -184,107 +184,10 @@ class Experiment(SpecEditor):
             further = {one.name: (one.target, one.task) for one in others}
             key = (spec.seed, spec.split, steps, further)
             if self._prepared is None or self._prepared[0] != key:
-                shares: SplitSpec = self._spec.split
-                parts = split(self.data, seed=self._spec.seed, test=shares.test, validation=shares.validation)
+                parts = split(self.data, seed=spec.seed, **spec.split.arguments())
                 plan = plan_of(steps, self.target_task, len(self.data.classes) or 1, spec.seed)
                 self._prepared = (key, prepare(self.data, parts, further=further, plan=plan))
             return self._prepared[1]
-
-    @property
-    def runs(self) -> list[Run]:
-        """All runs of this experiment, oldest first."""
-        return list(self._runs)
-
-    @property
-    def run(self) -> Run | None:
-        """The latest run; None before the first."""
-        return self._runs[-1] if self._runs else None
-
-    @property
-    def active(self) -> Run | None:
-        """The latest run while it is queued, running or paused."""
-        run = self.run
-        return run if run is not None and run.is_active else None
-
-    @property
-    def activity(self) -> list[dict[str, Any]]:
-        """What happened, newest first: ``when``, ``who`` (None where not known) and ``what``."""
-        with self._lock:
-            return list(reversed(self._activity))
-
-    def pending(self) -> dict[str, Any]:
-        """Return what was edited since the active run began and counts only from the next one."""
-        run = self.active
-        if run is None:
-            return {}
-        spec = self._spec
-        if run.algorithm != spec.algorithm:
-            return {"algorithm": spec.algorithm}
-        now, table = self.hyperparameters, self.algorithm.parameters
-        # what can change while training was posted to the run when it was set
-        names = {name: value for name, value in now.items() if run.values.get(name) != value and not table[name].live}
-        if run.spec.layers != spec.layers and self.algorithm.uses_layers:
-            names["layers"] = True
-        return names
-
-    def train(self, *, wait: bool | None = None, **options: Any) -> Run:
-        """Start a run and return it at once; in a headless run, wait for its end first.
-
-        Parameters
-        ----------
-        wait : bool, optional
-            Whether to wait for the end; None means "only when headless".
-        worker : {"thread", "process"}, optional
-            Where it trains. A thread begins at once and shares memory with the kernel; a process is not slowed down
-            by a busy kernel and can be stopped even in the middle of a fit. None takes a process only for estimators
-            that have no stages.
-        detach : bool
-            Train in a process that survives the kernel; `medilytica_widgets.open_run` attaches it from another one.
-        priority : int
-            Where runs wait for a place (`medilytica_widgets.queue`), larger ones go first.
-        checkpoint_seconds : float or None
-            Time between two checkpoints, 30 by default; None for none by time.
-        checkpoint_epochs : int or None
-            A checkpoint after every so many epochs too.
-        keep_epochs, keep_bytes : int
-            How many epochs `Run.at` and `Run.branch` can go back to, 50 by default, and the most bytes they take.
-        sheet_every : int or None
-            The least number of batches between two weight sheets, 50 by default; None for no sheets.
-        author : str, optional
-            Who started it.
-        tags : str or sequence of str
-            Words to find the run by.
-
-        Raises
-        ------
-        ShapeError
-            When the stack of layers cannot be.
-        InputError
-            For an option that does not exist or cannot be.
-        TrainingError
-            When it waited and the run failed.
-        """
-        check_kwargs("Experiment.train", options, ("wait", *TrainOptions.__dataclass_fields__))
-        return begin(self, TrainOptions(**options), wait=wait)
-
-    def _job(self) -> Job:
-        algorithm = available(self._spec.algorithm, self.target_task)
-        if algorithm.has_layers:
-            self.check_stack()
-        return Job(
-            algorithm=algorithm,
-            values=self.hyperparameters,
-            layers=self._spec.layers,
-            head=self._head,
-            prepared=self.prepared(),
-            seed=self._spec.seed,
-            heads=named_heads(self._spec.heads, self.data.target or ""),
-        )
-
-    def _add(self, run: Run) -> None:
-        run._experiment = self
-        self._runs.append(run)
-        run.marked.connect(lambda mark: self._note_mark(run, mark))
 
     def parameters(self) -> dict[str, dict[str, Any]]:
         """Return what a notebook's ``parameters`` cell may set for this experiment, by name.
@@ -335,7 +238,8 @@ class Experiment(SpecEditor):
         ----------
         style : {"script", "notebook", "sklearn", "torch"}
             "script": one line after the other. "notebook": the same as the text of an ``.ipynb`` file. "sklearn": one
-            pipeline, of an estimator. "torch": a network with functions that fit it and predict.
+            pipeline; a network stands in it as an estimator that the program defines. "torch": a network with
+            functions that fit it and predict.
 
         Raises
         ------
@@ -348,11 +252,6 @@ class Experiment(SpecEditor):
             if self.algorithm.has_layers:
                 self.check_stack()
             return program(self._spec, self.data, self.prepared(), style=style)
-
-    def close(self) -> None:
-        """Stop every run and free what they hold. Safe to call twice."""
-        for run in self.runs:
-            run.close()
 
     def __repr__(self) -> str:
         return f"<Experiment {self.name!r}: {self._spec.algorithm} on {self.data.name}, {len(self._runs)} runs>"
@@ -367,7 +266,7 @@ class Experiment(SpecEditor):
         known = load_spec(given)
         check_same_data(known.data, self.data.spec)
         # whatever an experiment refuses when it is made, it refuses here
-        return Experiment.from_spec(known, self.data).spec
+        return Experiment.from_spec(known, self.data)._spec
 
     def _widths(self) -> tuple[int, int]:
         prepared = self.prepared()
@@ -378,44 +277,6 @@ class Experiment(SpecEditor):
         if are_plain(heads, self.layers) or not heads:
             return super()._outputs(n_outputs)
         return stand_ins(plans_of(heads, self.prepared()))
-
-    def _changed_from(self, before: ExperimentSpec, author: str | None) -> None:
-        run = self.active
-        if run is None or not run.algorithm == before.algorithm == self._spec.algorithm:
-            return
-        was, table = full_values(before), self.algorithm.parameters
-        for name, value in self.hyperparameters.items():
-            if table[name].live and value != was[name]:
-                run.set(name, value, author)
-
-    def _on_status(self, run: Run, status: str, defer: bool) -> None:
-        if status in ENDED:
-            self._note(run.name, f"failed: {run.error.message}" if run.error is not None else status)
-            # what a failed run had learned before is no result
-            if len(run.evaluated) and status != "failed":
-                run.evaluated.connect(lambda: self._note_result(run))
-                run.evaluate_soon()
-            if not defer:
-                self.run_ended.emit(run)
-        self.changed.emit("meta")
-
-    def _note_mark(self, run: Run, mark: Any) -> None:
-        table = algorithms.parameters(run.algorithm)
-        label = table[mark.name].to_json()["label"] if mark.name in table else mark.name
-        self._note(f"epoch {mark.epoch:.0f}", f"{label} {mark.before} → {mark.after}", mark.author)
-
-    def _note_result(self, run: Run) -> None:
-        found = run.evaluation_if_ready()
-        if found is not None:
-            name, value = next(iter(found.metrics.items()))
-            doubt = f" ± {found.intervals[name]:.3g}" if name in found.intervals else ""
-            self._note(run.name, f"{METRICS[name].label} {value:.3g}{doubt} on {found.n} held-out rows")
-
-    def _note(self, when: str, what: str, who: str | None = None) -> None:
-        with self._lock:
-            self._activity.append({"when": when, "who": who, "what": what})
-            del self._activity[:-_ACTIVITY_KEPT]
-        self.changed.emit("activity")
 
 
 def _all_heads(heads: Sequence[Head] | None, first: Head | None, layers: Sequence[Layer], data: Dataset) -> list[Head]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .algorithms.base import ARCHITECTURE
-from .editor import departures
 from .engine import Job, TrainingState, drop_after
 from .engine.branching import branched
 from .engine.lock import FolderLock
@@ -15,6 +14,7 @@ from .errors import ParameterError
 from .headless import is_headless
 from .options import TrainOptions
 from .run import Run
+from .spec_values import departures
 from .tables import keep_table
 
 if TYPE_CHECKING:

@@ -108,8 +108,7 @@ class Model:
         from .data import load_dataset, split
 
         if isinstance(data, Dataset):
-            shares = self.spec.split
-            rows = split(data, seed=self.spec.seed, test=shares.test, validation=shares.validation).test
+            rows = split(data, seed=self.spec.seed, **self.spec.split.arguments()).test
             table = data
         else:
             wanted = self.spec.data.target

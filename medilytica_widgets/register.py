@@ -11,40 +11,28 @@ notebook's cell registers trains in a thread, and ``worker="process"`` is refuse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from . import registered
-from .algorithms import own
+from .algorithms import own, own_tasks
 from .algorithms import register as _add_algorithm
 from .algorithms import unregister as _drop_algorithm
+from .algorithms._unsupervised import Needs, set_needs
 from .algorithms.base import Algorithm
-from .algorithms.perceptron_parameters import OPTIMIZERS
 from .algorithms.registry import list_ as _algorithms
 from .algorithms.registry import replace as _replace_algorithm
 from .data.builtin import BUILTIN
 from .errors import InputError, SpecError, hint
-from .network import LAYER_KINDS, LOSSES, register_loss
+from .network import LOSSES
 from .network.losses import CUSTOM
-from .network.losses import TASKS as LOSS_TASKS
-from .network.registering import (
-    activation_taken,
-    install_activation,
-    install_layer,
-    remove_activation,
-    unregister_layer,
-)
-from .parameters import Parameter, ParameterTable
-from .registered import Entry, text_of
-from .signatures import arguments_of, check_callable, table_of, try_optimizer
+from .network.registering import remove_activation, unregister_layer
+from .parameters import Parameter
+from .register_parts import T, activation, layer, loss, optimizer
+from .registered import Entry
+from .signatures import arguments_of, check_callable, entry_of, table_of
 
 __all__ = ["activation", "algorithm", "dataset", "layer", "list", "loss", "optimizer", "remove"]
-
-T = TypeVar("T", bound=Callable[..., Any])
-
-_SIZES = {"in_features": "features", "shape": "shape", "input_shape": "shape", "shapes": "shapes"}
-"""What the first argument of a layer's class may be called."""
 
 
 def algorithm(
@@ -68,8 +56,8 @@ def algorithm(
         For a person; from the id and the docstring when empty.
     parameters : sequence of Parameter, optional
         Its hyperparameters; from the signature's annotations and defaults when left out.
-    tasks : {"classification", "regression"} or both, optional
-        What it does; for a class told from scikit-learn's mixins, or from ``predict_proba``.
+    tasks : {"classification", "regression"} or both, or one of {"clustering", "anomaly", "transform"}, optional
+        What it does; for a class told from scikit-learn's mixins, or from its methods.
     category : str or sequence of str
         Its place in the browser's tree.
     when, when_not : str
@@ -78,9 +66,19 @@ def algorithm(
     Notes
     -----
     The class has ``fit(X, y)``, ``predict(X)`` and, for classification, ``predict_proba(X)`` and ``classes_``, with
-    numpy arrays: X float32, y int64 positions of classes or float32 numbers. Its constructor takes the hyperparameters
-    as keyword arguments, and the seed where it has an argument ``random_state`` or ``seed``. A function takes the same
-    arguments, or a single one called ``values``: all of them as a dict.
+    numpy arrays: X float32, y int64 positions of classes or float32 numbers. For clustering it has ``fit(X)`` and
+    ``predict(X)``, clusters from 0 and -1 for none; for anomalies ``fit(X)``, ``predict(X)``, -1 for an unusual row,
+    and ``score_samples(X)``, lower for a more unusual one; for a transformation ``fit(X)`` and ``transform(X)``. Where
+    ``fit`` of these cannot do without y, the table needs a target.
+
+    Its constructor takes the hyperparameters as keyword arguments, and the seed where it has an argument
+    ``random_state`` or ``seed``. A function takes the same arguments, or a single one called ``values``: all of them
+    as a dict. An experiment makes one whenever it takes values, and refuses those with which that raises.
+
+    A class shows progress where it can learn in steps. With the arguments ``warm_start`` and ``n_estimators`` and a
+    ``set_params``, it is made with ``warm_start=True`` and fitted at growing sizes, which has to give what one fit at
+    the last gives. With ``partial_fit`` in place of ``fit`` or beside it, and a hyperparameter ``epochs``, that is
+    called so many times with all rows, and with ``classes``, all positions of classes, where it takes them.
 
     Raises
     ------
@@ -103,225 +101,31 @@ def algorithm(
         arguments = arguments_of(made)
         takes = "values" if not isinstance(made, type) and [*arguments] == ["values"] else "keywords"
         seed = next((s for s in own.SEEDS if s in arguments), "")
-        table = table_of(made, parameters, () if takes == "keywords" else ("values",), (seed,), title)
-        entry = _entry("algorithm", id, name, help, made, table, {"takes": takes, "seed": seed})
+        named = {p.id for p in parameters or () if isinstance(p, Parameter)}
+        ours = (seed, *(["warm_start"] if own_tasks.grows(made, arguments) and "warm_start" not in named else []))
+        table = table_of(made, parameters, () if takes == "keywords" else ("values",), ours, title)
+        staged = own_tasks.staged_by(made, arguments, table)
+        wanted = own_tasks.tasks_of(made, tasks, staged, title)
+        facts = {"takes": takes, "seed": seed, "target": own_tasks.looks_at_target(made, wanted)}
+        entry = entry_of("algorithm", id, name, help, made, table, facts)
         path = (category,) if isinstance(category, str) else tuple(category)
-        found = own.own_algorithm(entry, own.tasks_of(made, tasks, title), path, when, when_not)
+        found = own.own_algorithm(entry, wanted, path, when, when_not, staged)
         registered.add(
             entry,
             lambda id: any(a.id == id for a in _algorithms()),
-            lambda before: _install_algorithm(found, before),
+            lambda before: _install_algorithm(found, entry, before),
         )
         return made
 
     return decorate
 
 
-def _install_algorithm(found: Algorithm, before: Entry | None) -> None:
+def _install_algorithm(found: Algorithm, entry: Entry, before: Entry | None) -> None:
+    set_needs(entry.id, Needs(target=True) if entry.facts["target"] else None)
     if before is None:
         _add_algorithm(found)
     else:
         _replace_algorithm(found)
-
-
-def layer(
-    id: str,
-    *,
-    name: str = "",
-    help: str = "",
-    parameters: Sequence[Parameter] | None = None,
-    inputs: int | tuple[int, int | None] = 1,
-) -> Callable[[T], T]:
-    """Register a layer: a decorator of a class of ``torch.nn.Module``.
-
-    Parameters
-    ----------
-    id, name, help, parameters
-        As of `algorithm`; the parameters are keyword arguments of the constructor.
-    inputs : int or (int, int or None)
-        How many tensors ``forward`` takes: the number, or the least and the most.
-
-    Notes
-    -----
-    The constructor's first argument says what it is told of its input: ``in_features``, the last size; ``shape``, all
-    sizes without the batch; ``shapes``, those of several inputs as ``*shapes``; any other name, nothing. What comes out
-    is found on torch's meta device, or by running a few rows of zeros.
-
-    Raises
-    ------
-    SpecError
-        For an id that is taken, or what cannot be a layer.
-
-    Examples
-    --------
-    >>> @register.layer("scale", help="Multiplies each feature by a learned number.")
-    ... class Scale(nn.Module):
-    ...     def __init__(self, in_features: int, start: float = 1.0):
-    ...         super().__init__()
-    ...         self.factor = nn.Parameter(torch.full((in_features,), start))
-    ...     def forward(self, x):
-    ...         return x * self.factor
-    """
-    takes = (inputs, inputs) if isinstance(inputs, int) else inputs
-
-    def decorate(made: T) -> T:
-        from torch import nn
-
-        title = f"The layer {id!r}"
-        if not (isinstance(made, type) and issubclass(made, nn.Module)):
-            raise SpecError(f"{title} has to be a class of torch.nn.Module; {made!r:.80} came.")
-        first = next(iter(arguments_of(made)), "")
-        size = _SIZES.get(first)
-        sized: bool | Literal["features"] = "features" if size == "features" else size is not None
-        table = table_of(made, parameters, (first,) if size else (), (), title)
-        own_names = {"name", "inputs", "init", "frozen", "kind", "options"} & set(table)
-        if own_names:
-            raise SpecError(f"{title} has a parameter {min(own_names)!r}, which every layer has; call it otherwise.")
-        entry = _entry("layer", id, name, help, made, table)
-        registered.add(entry, LAYER_KINDS.__contains__, lambda before: install_layer(entry, table, takes, sized))
-        return made
-
-    return decorate
-
-
-def activation(id: str, *, name: str = "", help: str = "") -> Callable[[T], T]:
-    """Register an activation: a decorator of a function of a tensor, or of a class of modules without arguments.
-
-    It returns a tensor of the same shape, each row by itself.
-
-    Raises
-    ------
-    SpecError
-        For an id that is taken, or where it does something else with a few rows that it is tried on.
-
-    Examples
-    --------
-    >>> @register.activation("soft_step", help="Bends softly at 0 and 1.")
-    ... def soft_step(x):
-    ...     return torch.sigmoid(4 * x - 2)
-    """
-
-    def decorate(made: T) -> T:
-        check_callable(made, f"The activation {id!r}")
-        entry = _entry("activation", id, name, help, made, ParameterTable(()))
-        registered.add(entry, activation_taken, lambda before: install_activation(entry))
-        return made
-
-    return decorate
-
-
-def loss(
-    id: str,
-    *,
-    name: str = "",
-    help: str = "",
-    tasks: str | Sequence[str] = LOSS_TASKS,
-    parameters: Sequence[Parameter] | None = None,
-) -> Callable[[T], T]:
-    """Register a loss: a decorator of a function of outputs and targets; heads name it ``"custom:<id>"``.
-
-    Parameters
-    ----------
-    id, name, help
-        As of `algorithm`.
-    tasks : {"classification", "regression"} or both
-        What it serves.
-    parameters : sequence of Parameter, optional
-        Its further arguments, which heads set; from the signature when left out.
-
-    Notes
-    -----
-    It returns the loss of each row. For classification outputs are logits of shape (rows, classes) and targets int64
-    classes; for regression both have the shape (rows,), the targets at mean 0 and spread 1.
-
-    Raises
-    ------
-    SpecError
-        For an id that is taken, or what cannot be a loss.
-
-    Examples
-    --------
-    >>> @register.loss("log_cosh", tasks="regression", help="Squared near 0, absolute far away.")
-    ... def log_cosh(outputs, targets, sharpness: float = 1.0):
-    ...     return (sharpness * (outputs - targets)).cosh().log() / sharpness
-    """
-    served = (tasks,) if isinstance(tasks, str) else tuple(tasks)
-
-    def decorate(made: T) -> T:
-        title = f"The loss {id!r}"
-        check_callable(made, title)
-        first = tuple(arguments_of(made))[:2]
-        if len(first) < 2:
-            raise SpecError(f"{title} has to be a function of outputs and targets.")
-        table = table_of(made, parameters, first, (), title)
-        entry = _entry("loss", id, name, help, made, table)
-        registered.add(
-            entry,
-            lambda id: id in LOSSES or CUSTOM + id in LOSSES,
-            lambda before: register_loss(
-                id, made, tasks=served, help=entry.help, title=entry.name, parameters=table.parameters
-            ),
-        )
-        return made
-
-    return decorate
-
-
-def optimizer(
-    id: str, *, name: str = "", help: str = "", parameters: Sequence[Parameter] | None = None
-) -> Callable[[T], T]:
-    """Register an optimizer: a decorator of a class of ``torch.optim.Optimizer``.
-
-    It is then a choice of ``optimizer`` in every neural network; its parameters are further hyperparameters there,
-    ``<id>_<parameter>``.
-
-    Parameters
-    ----------
-    id, name, help, parameters
-        As of `algorithm`; the constructor takes the parameters of the network first, then ``lr``, and
-        ``weight_decay`` where it knows one. These are not among ``parameters``.
-
-    Notes
-    -----
-    It gets the network's own tensors, layer by layer, and changes them in place in ``step()``, which is called without
-    a closure. Schedules set ``lr`` in its groups before each step. What it keeps in ``state`` and ``param_groups``, as
-    torch's own do, is in the checkpoints, so that a run goes on bit for bit; other attributes are not.
-
-    Raises
-    ------
-    SpecError
-        For an id that is taken, or where it changes nothing or raises in a step on a few weights.
-
-    Examples
-    --------
-    >>> @register.optimizer("sign_descent", help="Steps of one size, in the direction of the gradient's sign.")
-    ... class SignDescent(torch.optim.Optimizer):
-    ...     def __init__(self, params, lr: float = 0.01):
-    ...         super().__init__(params, {"lr": lr})
-    ...     @torch.no_grad()
-    ...     def step(self, closure=None):
-    ...         for group in self.param_groups:
-    ...             for p in group["params"]:
-    ...                 if p.grad is not None:
-    ...                     p.add_(p.grad.sign(), alpha=-group["lr"])
-    """
-
-    def decorate(made: T) -> T:
-        import torch
-
-        title = f"The optimizer {id!r}"
-        if not (isinstance(made, type) and issubclass(made, torch.optim.Optimizer)):
-            raise SpecError(f"{title} has to be a class of torch.optim.Optimizer; {made!r:.80} came.")
-        arguments = tuple(arguments_of(made))
-        if "lr" not in arguments:
-            raise SpecError(f"{title} has no argument lr; schedules set it before each step.")
-        table = table_of(made, parameters, arguments[:1], ("lr", "weight_decay"), title)
-        try_optimizer(made, table, title)
-        entry = _entry("optimizer", id, name, help, made, table)
-        registered.add(entry, OPTIMIZERS.__contains__, lambda before: own.offer(entry, before))
-        return made
-
-    return decorate
 
 
 def dataset(
@@ -362,10 +166,11 @@ def dataset(
         title = f"The data set {id!r}"
         check_callable(made, title)
         table = table_of(made, parameters, (), (), title)
-        reserved = {"source", "target", "names", "exclude", "roles", "missing", "name"} & set(table)
+        taken = "source target names exclude roles missing kinds name connection progress"
+        reserved = set(taken.split()) & set(table)
         if reserved:
             raise SpecError(f"{title} has an option {min(reserved)!r}, which load_dataset has too; call it otherwise.")
-        entry = _entry("dataset", id, name, help, made, table, {"target": target})
+        entry = entry_of("dataset", id, name, help, made, table, {"target": target})
         registered.add(entry, BUILTIN.__contains__, lambda before: None)
         return made
 
@@ -407,6 +212,7 @@ def list(kind: str | None = None) -> Sequence[dict[str, str]]:
 
 
 def _drop_own_algorithm(entry: Entry) -> None:
+    set_needs(entry.id, None)
     # somebody may have taken it out of the registry itself
     if any(a.id == entry.id for a in _algorithms()):
         _drop_algorithm(entry.id)
@@ -420,14 +226,3 @@ _REMOVERS: dict[str, Callable[[Entry], Any]] = {
     "optimizer": own.withdraw,
     "dataset": lambda entry: None,
 }
-
-
-def _entry(
-    kind: registered.Kind, id: str, name: str, help: str, made: Any, table: ParameterTable, facts: Any = None
-) -> Entry:
-    registered.check_id(kind, id)
-    words = help or re.sub(r"\s+", " ", (made.__doc__ or "").split("\n\n")[0]).strip()
-    title = name or id.replace("_", " ").capitalize()
-    return Entry(
-        kind, id, title, words or f"{title}, registered by {made.__module__}.", made, table, text_of(made), facts or {}
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import json
 import keyword
 import linecache
 import re
@@ -34,7 +35,8 @@ _PACKAGE = __name__.partition(".")[0]
 _RESERVED = frozenset(
     "X_test X_train X_validation Network classes columns frame model np numbers pd predicted predict preprocess "
     "probabilities rest rows test torch train validation y y_test y_train y_validation nn functional inputs targets "
-    "optimizer order epoch epochs loss loss_function row_losses fit clipped categories flags words dates".split()
+    "optimizer order epoch epochs loss loss_function row_losses fit clipped categories flags words dates "
+    "build_network NetworkClassifier NetworkRegressor NDArray".split()
 )
 """Names that printed scripts use themselves."""
 
@@ -277,6 +279,7 @@ def printed(entry: Entry) -> list[str]:
         for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1)
     }
     lines = [line for number, line in enumerate(entry.text.splitlines(), 1) if number not in dropped]
+    lines = _quoted(lines, entry.called)
     imports: dict[str, None] = {}
     for name in sorted(_free("\n".join(lines), entry.called)):
         if name in names:
@@ -289,6 +292,22 @@ def printed(entry: Entry) -> list[str]:
     while lines and not lines[-1].strip():
         lines.pop()
     return [*imports, *([""] if imports else []), *lines]
+
+
+def _quoted(lines: Sequence[str], own: str) -> list[str]:
+    """Return a definition whose annotations name itself as text: a script has no other way to speak of it so early."""
+    found = [line.encode() for line in lines]
+    places: list[tuple[int, int, int]] = []
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        for given in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if given is None or given.lineno != given.end_lineno:
+                continue
+            if any(isinstance(n, ast.Name) and n.id == own for n in ast.walk(given)):
+                places.append((given.lineno - 1, given.col_offset, given.end_col_offset))
+    for row, start, end in sorted(places, reverse=True):
+        line = found[row]
+        found[row] = line[:start] + json.dumps(line[start:end].decode(), ensure_ascii=False).encode() + line[end:]
+    return [line.decode() for line in found]
 
 
 def hoisted(lines: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -41,8 +41,6 @@ class Run(RunEpochs):
         Unique.
     number : int
         1, 2, … within its experiment.
-    spec : ExperimentSpec
-        What it was started with.
     status_changed, telemetry_advanced, marked : Signal
         From the training thread; slots must be quick.
     evaluated : Signal
@@ -74,10 +72,10 @@ class Run(RunEpochs):
         self.parent = parent
         self.remade = tuple(remade)
         self.options = options or TrainOptions()
-        self.spec = spec
+        # whoever gave it may go on changing theirs
+        self._spec = spec.model_copy(deep=True)
         self.data = data
         self.algorithm = job.algorithm.id
-        self.classes = list(job.prepared.classes)
         self.task = job.task
         self.preprocessor: Preprocessor = job.prepared.preprocessor
         self._job = job
@@ -316,10 +314,10 @@ class Run(RunEpochs):
                 "replay. Train it from the start, or print the code of the experiment."
             )
 
-        return program(self.spec, self.data, self._job.prepared, self._job.values, self.marks, style)
+        return program(self._spec, self.data, self._job.prepared, self._job.values, self.marks, style)
 
     def __repr__(self) -> str:
-        return f"<Run {self.number} of {self.spec.name!r}: {self.algorithm}, {self.status}>"
+        return f"<Run {self.number} of {self._spec.name!r}: {self.algorithm}, {self.status}>"
 
 
 def _folder(run_id: str) -> Path | None:

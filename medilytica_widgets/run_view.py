@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from .engine import Job, Mark, SheetBook, Telemetry, Trainer, TrainingLog
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .data import Prepared, Preprocessor
     from .engine import Predictor
     from .experiment import Experiment
+    from .spec import ExperimentSpec
 
 
 class RunView:
@@ -22,16 +24,26 @@ class RunView:
 
     trainer: Trainer
     number: int
-    classes: list[str]
     task: str
     preprocessor: Preprocessor
     _job: Job
+    _spec: ExperimentSpec
     _experiment: Experiment | None
 
     @property
     def name(self) -> str:
         """For display: "run 3"."""
         return f"run {self.number}"
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """What it was started with: a copy, so that a change in it changes nothing here."""
+        return self._spec.model_copy(deep=True)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of the probabilities; empty where there are none."""
+        return list(self._job.prepared.classes)
 
     @property
     def status(self) -> str:
@@ -66,7 +78,7 @@ class RunView:
     @property
     def values(self) -> dict[str, Any]:
         """The hyperparameters as they are now: those it was started with and the mid-run changes."""
-        return dict(self.trainer.values)
+        return copy.deepcopy(dict(self.trainer.values))
 
     @property
     def samples_per_epoch(self) -> int:

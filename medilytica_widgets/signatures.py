@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from .errors import ParameterError, SpecError, hint
 from .parameters import Parameter, ParameterTable
+from .registered import Entry, Kind, check_id, text_of
 
 
 def check_callable(made: Any, title: str) -> None:
@@ -139,3 +141,13 @@ def try_optimizer(made: Any, table: ParameterTable, title: str) -> None:
         raise SpecError(f"{title} keeps no lr in its groups; give it to Optimizer.__init__ among the defaults.")
     if torch.equal(weights.detach(), torch.ones(3, 2)):
         raise SpecError(f"{title} changed nothing in a step; change the parameters in place by their gradients.")
+
+
+def entry_of(kind: Kind, id: str, name: str, help: str, made: Any, table: ParameterTable, facts: Any = None) -> Entry:
+    """Return the entry of a function or class: its name and help from id and docstring where none are given."""
+    check_id(kind, id)
+    words = help or re.sub(r"\s+", " ", (made.__doc__ or "").split("\n\n")[0]).strip()
+    title = name or id.replace("_", " ").capitalize()
+    return Entry(
+        kind, id, title, words or f"{title}, registered by {made.__module__}.", made, table, text_of(made), facts or {}
+    )

@@ -13,6 +13,7 @@ from . import algorithms
 from .algorithms import Algorithm
 from .code_styles import Section, as_notebook, as_script, check_style, pipelined
 from .data import Dataset, Prepared
+from .data.layout import read_view
 from .data.plan import link_sources
 from .data.source_code import pipeline_lines, prepare_lines
 from .engine import Mark
@@ -47,7 +48,8 @@ def program(
         The run's mid-run changes; the program makes them at the same steps.
     style : {"script", "notebook", "sklearn", "torch"}
         "script" is one line after the other; "notebook" the same as the text of an ``.ipynb`` file; "sklearn" one
-        `sklearn.pipeline.Pipeline`, for estimators; "torch" a network with functions that train it and predict.
+        `sklearn.pipeline.Pipeline`; "torch" a network with functions that train it and predict.
+        A network stands in a pipeline as an estimator whose class the program defines.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def program(
     task = str(algorithm.task_for(prepared.task))
     widths = prepared.preprocessor.widths
     layers = algorithm.stack(full, len(prepared.feature_names), spec.layers)
-    heads = _heads(spec, prepared, full, style, layers) if algorithm.engine == "torch" else []
+    heads = _heads(spec, prepared, style, layers) if algorithm.engine == "torch" else []
     learning = Section.of(
         "training",
         algorithm.name,
@@ -79,8 +81,9 @@ def program(
         ),
     )
     preparing = "Split and preprocessing"
+    read = read_view(data, prepared.plan, prepared.split)
     if style == "sklearn":
-        lines = pipeline_lines(data, prepared.split, prepared.task, prepared.plan)
+        lines = pipeline_lines(data, prepared.split, prepared.task, prepared.plan, widths)
         preparation = Section.of("preprocessing", preparing, lines)
         learning = _pipeline(learning, link_sources(prepared.plan, widths[: len(prepared.plan.links)]))
     else:
@@ -89,7 +92,7 @@ def program(
         lines += further_lines(data, heads[1:])
         preparation = Section.of("preprocessing", preparing, lines)
     sections = [
-        Section.of("table", "The table", loading_lines(spec.data, data, heads[1:])),
+        Section.of("table", "The table", loading_lines(spec.data, read, heads[1:])),
         preparation,
         learning,
         _scores(task, len(prepared.classes), heads[1:]),
@@ -124,41 +127,37 @@ def _scores(task: str, n_classes: int, further: Sequence[HeadPlan] = ()) -> Sect
     return Section(found.id, found.title, lines, imports)
 
 
-def _heads(
-    spec: ExperimentSpec, prepared: Prepared, values: Mapping[str, Any], style: str, layers: Sequence[Layer]
-) -> list[HeadPlan]:
+def _heads(spec: ExperimentSpec, prepared: Prepared, style: str, layers: Sequence[Layer]) -> list[HeadPlan]:
     """Return what the heads of a network need; nothing for a plain one.
 
     Raises
     ------
     InputError
-        For what no program can say of heads.
+        For what a style cannot say of heads.
     """
     heads = named_heads(spec.heads, spec.data.target or "")
     if not heads or are_plain(heads, layers):
         return []
     plans = plans_of(heads, prepared)
-    several = len(plans) > 1 or plans[0].uncertain
-    if values.get("accumulation", 1) > 1 and (several or values.get("class_weight") == "balanced"):
+    if style == "sklearn" and len(plans) > 1:
         raise InputError(
-            "A program adds up no batches of several heads, or of a head with its own loss and weighted classes: set "
-            "accumulation to 1."
+            f"This network has {len(plans)} heads, and an estimator of scikit-learn learns one target. Take "
+            'style="torch" for functions that fit and predict all heads, or "script" or "notebook".'
         )
-    if several and style == "torch":
-        raise InputError('A program with several heads, or a learned weight, comes in style="script" or "notebook".')
+    if style == "sklearn" and plans[0].uncertain:
+        raise InputError(
+            "The head's weight is learned with the network, which an estimator of scikit-learn has no place for. Set "
+            'the weight to a number, or take style="torch", "script" or "notebook".'
+        )
     return plans
 
 
 def _refuse(algorithm: Algorithm, style: str) -> None:
-    if style == "sklearn" and algorithm.engine == "torch":
-        raise InputError(
-            f"{algorithm.name} is a network of torch, which is no step of a scikit-learn pipeline. "
-            'Take style="torch", or "script" or "notebook".'
-        )
     if style == "torch" and algorithm.engine != "torch":
         raise InputError(
-            f"{algorithm.name} is an estimator here, and this style is for networks that learn a target. "
-            'Take style="sklearn", or "script" or "notebook".'
+            f"{algorithm.name} is an estimator here: there is no network that learns a target, which functions could "
+            'fit and ask. Take style="sklearn" for one pipeline with the preparation in it, or "script" or "notebook"; '
+            "this style is for the algorithms of mw.algorithms.list(category='Neural networks')."
         )
 
 

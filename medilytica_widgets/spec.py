@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from . import algorithms
 from .algorithms import Step
 from .data import DataSpec
+from .data.splits import Method, check_way
 from .errors import SpecError, hint
 from .network import Head, Layer
 from .spec_migrations import SPEC_VERSION, migrated
@@ -18,12 +27,38 @@ __all__ = ["SPEC_VERSION", "ExperimentSpec", "SplitSpec", "check_same_data", "lo
 
 
 class SplitSpec(BaseModel):
-    """Shares of the rows held out; the rest is trained on."""
+    """How rows are divided, and the shares held out; the rest is trained on.
+
+    ``method``, ``column``, ``folds`` and ``fold`` are those of `medilytica_widgets.data.split`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.16
     test: Annotated[float, Field(gt=0, lt=1)] = 0.20
+    method: Method = "auto"
+    column: str = ""
+    folds: int = 5
+    fold: int = 0
+
+    @model_validator(mode="after")
+    def _can_be(self) -> SplitSpec:
+        try:
+            check_way(self.method, self.column, self.folds, self.fold)
+        except SpecError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        # one that is drawn by chance is written as before there was a choice
+        fields = SplitSpec.model_fields
+        return {n: v for n, v in plain.items() if n in ("validation", "test") or v != fields[n].default}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return all fields, as keyword arguments of `medilytica_widgets.data.split`."""
+        return {name: getattr(self, name) for name in SplitSpec.model_fields}
 
 
 class ExperimentSpec(BaseModel):

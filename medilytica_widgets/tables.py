@@ -87,6 +87,7 @@ def load_table(spec: DataSpec) -> Dataset:
             roles=dict(spec.roles),
             missing=spec.missing,
             name=spec.name,
+            kinds=dict(spec.kinds),
         )
     check_table(spec, data)
     return data

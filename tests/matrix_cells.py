@@ -64,7 +64,8 @@ def table(name: str, task: str, folder: Path) -> mw.Dataset:
 
 
 def tasks(entry: Algorithm) -> list[str]:
-    return sorted(entry.tasks)
+    """Return what an experiment of it does with some table; as a step of another it may do more."""
+    return sorted({entry.task_for(asked) for asked in ("classification", "regression", None)} & entry.tasks)
 
 
 def values(entry: Algorithm, task: str) -> dict[str, Any]:

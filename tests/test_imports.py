@@ -41,8 +41,10 @@ FACADE = {
     "code_styles",
     "editor",
     "experiment",
+    "experiment_runs",
     "further_code",
     "launching",
+    "layer_editor",
     "model",
     "moment",
     "network_editor",
@@ -50,6 +52,7 @@ FACADE = {
     "presets",
     "records",
     "register",
+    "register_parts",
     "reopening",
     "run",
     "run_epochs",
@@ -60,6 +63,7 @@ FACADE = {
     "spec_diff",
     "spec_holder",
     "spec_migrations",
+    "spec_values",
     "tables",
 }
 DOMAIN = ORDER[ORDER.index("monitor") :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import linecache
-import subprocess
+import runpy
 import sys
 import threading
 import types
@@ -462,12 +462,14 @@ def test_a_specification_says_what_has_to_be_registered(things: types.ModuleType
 
 
 def test_a_process_imports_the_module_that_registers(things: types.ModuleType) -> None:
-    run = trained(network_of_all(), worker="process")
+    # both processes load torch at the same time, beside the thread
+    run = network_of_all().train(wait=False, worker="process")
+    one = mw.Experiment(rings(), algorithm="own_nearest_mean").train(wait=False, worker="process")
     here = trained(network_of_all(), worker="thread")
     frame = rings().frame.head(10)
+    run.wait(120)
     np.testing.assert_allclose(run.predict(frame).probability_inner, here.predict(frame).probability_inner, rtol=1e-6)
-    one = trained(mw.Experiment(rings(), algorithm="own_nearest_mean"), worker="process")
-    assert one.status == "finished"
+    assert one.wait(120).status == "finished"
 
 
 def test_what_lives_in_a_notebook_trains_in_a_thread_and_never_in_a_process(things: types.ModuleType) -> None:
@@ -490,7 +492,12 @@ def test_what_lives_in_a_notebook_trains_in_a_thread_and_never_in_a_process(thin
         things.NearestMean.__module__ = things.OwnScale.__module__ = things.__name__
 
 
-def test_a_script_may_register_and_train_under_papermill_or_alone(tmp_path: Path) -> None:
+def test_a_script_may_register_and_train_under_papermill_or_alone(
+    interpreter: Interpreter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A plain script's own things are of its ``__main__``; its printed program runs without this package."""
     code = (
         inspect.getsource(sys.modules["tests.own_things"])
@@ -504,12 +511,12 @@ open("printed.py", "w").write(exp.to_code())
 """
     )
     (tmp_path / "main.py").write_text(code, encoding="utf-8")
-    said = []
-    for name in ("main.py", "printed.py"):
-        done = subprocess.run([sys.executable, name], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        said.append(read_metrics(done.stdout))
-    assert said[0] == pytest.approx(said[1], abs=1e-6)
+    monkeypatch.chdir(tmp_path)
+    # it is the __main__ of this process while it runs: another one would load torch for seconds
+    names = runpy.run_path("main.py", run_name="__main__")
+    assert names["OwnScale"].__module__ == "__main__"
+    printed = (tmp_path / "printed.py").read_text(encoding="utf-8")
+    assert interpreter.metrics(printed, tmp_path) == pytest.approx(read_metrics(capsys.readouterr().out), abs=1e-6)
 
 
 # -- what cannot be registered, or printed
@@ -577,7 +584,10 @@ def one_argument(outputs: torch.Tensor) -> torch.Tensor:
     [
         ("algorithm", NoFit, {}, "has no fit and no predict"),
         ("algorithm", OnlyPredict, {"tasks": "classification"}, "no predict_proba"),
-        ("algorithm", OnlyPredict, {"tasks": "clustering"}, "takes 'classification', 'regression'"),
+        ("algorithm", OnlyPredict, {"tasks": "forecasting"}, "takes 'classification', 'regression'"),
+        ("algorithm", OnlyPredict, {"tasks": ["clustering", "regression"]}, "both, or one of 'clustering'"),
+        ("algorithm", OnlyPredict, {"tasks": "anomaly"}, "has no score_samples; anomaly needs fit, predict"),
+        ("algorithm", OnlyPredict, {"tasks": "transform"}, "has no transform"),
         ("algorithm", 7, {}, "a function or a class"),
         ("dataset", untold, {}, "what values x takes cannot be told"),
         ("layer", NoFit, {}, "a class of torch.nn.Module"),

@@ -232,3 +232,96 @@ def test_an_assigned_rate_reaches_the_run_that_trains(exp: mw.Experiment) -> Non
     assert [(mark.name, mark.after) for mark in run.marks] in ([("learning_rate", 0.0005)], [])
     assert run.values["learning_rate"] == 0.0005 or not run.marks
     assert run.spec.seed == 1
+
+
+# --- what is handed out stays apart -----------------------------------------------------------------
+
+
+def edit(spec: Any) -> None:
+    """Change everything in a specification that can be changed in place."""
+    spec.hyperparameters["epochs"] = 3
+    spec.layers.append(mw.Layer("dropout", p=0.9))
+    spec.layers[0].options["units"] = 1
+    spec.heads[0].options["delta"] = 9.0
+    spec.heads.clear()
+    spec.preprocessing[0].options["n_components"] = 1
+    spec.data.exclude.append("x")
+    spec.data.roles["x"] = "set_aside"
+
+
+def test_editing_what_was_handed_out_changes_neither_experiment_nor_run(moons: mw.Dataset) -> None:
+    given = mw.Layer("linear", units=4)
+    exp = mw.Experiment(
+        moons,
+        hyperparameters={"epochs": 2},
+        layers=[given],
+        heads=[mw.Head("classification", loss="focal", gamma=1.0)],
+        preprocessing=[mw.Step("pca", n_components=2)],
+    )
+    try:
+        before = exp.spec
+        run = exp.train().wait(60)
+        metrics, source = run.evaluate().metrics, run.to_code()
+        given.options["units"] = 9
+        for spec in (exp.spec, run.spec):
+            edit(spec)
+        exp.layers[0].options["units"] = 2
+        exp.heads[0].options["gamma"] = 7.0
+        exp.hyperparameters["epochs"] = 9
+        run.values["epochs"] = 9
+        run.classes.append("third")
+        assert exp.spec == run.spec == before
+        assert (run.values["epochs"], run.classes, run.to_code()) == (2, moons.classes, source)
+        again = exp.train().wait(60)
+        assert again.evaluate().metrics == pytest.approx(metrics, rel=1e-6)
+        with pytest.raises(AttributeError):
+            run.spec = before  # type: ignore[misc]
+    finally:
+        exp.close()
+
+
+def test_an_assigned_specification_is_taken_as_it_was(exp: mw.Experiment) -> None:
+    wanted = exp.spec.model_copy(update={"seed": 9, "layers": [mw.Layer("linear", units=3)]})
+    exp.spec = wanted
+    wanted.layers[0].options["units"] = 50
+    wanted.hyperparameters["epochs"] = 1
+    assert exp.layers == [mw.Layer("linear", units=3)]
+    assert (exp.seed, exp.hyperparameters["epochs"]) == (9, 5)
+    exp.undo()
+    assert exp.seed == 1
+
+
+def test_the_job_of_a_run_cannot_be_changed(moons: mw.Dataset) -> None:
+    layers = [mw.Layer("linear", units=4), mw.Layer("torch.nn.Threshold", threshold=0.0, value=0.0)]
+    heads = [mw.Head("classification", loss="focal", gamma=1.0)]
+    exp = mw.Experiment(moons, hyperparameters={"epochs": 1}, layers=layers, heads=heads)
+    try:
+        job = exp.train().wait(60).trainer.job
+        assert isinstance(job.layers, tuple) and isinstance(job.heads, tuple)
+        for mapping in (
+            job.values,
+            job.layers[0].options,
+            job.layers[1].options["arguments"],
+            job.heads[0].options,
+            job.head.options,
+            job.head_plans[0].options,
+        ):
+            name = next(iter(mapping))
+            for change in (
+                lambda mapping=mapping, name=name: mapping.__setitem__(name, 5),
+                lambda mapping=mapping, name=name: mapping.pop(name),
+                lambda mapping=mapping: mapping.update(a=1),
+                lambda mapping=mapping: mapping.clear(),
+                lambda mapping=mapping: mapping.setdefault("a", 1),
+            ):
+                with pytest.raises(TypeError, match="started with cannot be changed.*copy with dict"):
+                    change()
+            mine = copy.deepcopy(mapping)
+            mine[name] = "changed"
+            assert mapping[name] != "changed"
+        job.head_plans.clear()
+        assert len(job.head_plans) == 1
+        assert copy.copy(job.values) == job.values
+        assert json.loads(json.dumps(job.values)) == dict(job.values)
+    finally:
+        exp.close()

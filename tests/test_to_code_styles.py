@@ -6,6 +6,7 @@ import json
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -147,7 +148,7 @@ def test_a_run_replays_its_mid_run_changes_in_every_style_of_a_network(
     run.wait(60)
     assert [mark.name for mark in run.marks] == ["learning_rate", "dropout"]
     expected = run.evaluate().metrics
-    for style in ("script", "torch"):
+    for style in ("script", "torch", "sklearn"):
         source = run.to_code(style=style)
         trials.check_layout(source, tmp_path)
         assert interpreter.metrics(source, tmp_path) == pytest.approx(expected, rel=trials.NETWORK_TOLERANCE)
@@ -159,8 +160,6 @@ def test_a_run_replays_its_mid_run_changes_in_every_style_of_a_network(
 def test_a_style_that_cannot_say_it_is_refused_with_the_one_that_can() -> None:
     moons = mw.load_dataset("moons")
     network, forest = mw.Experiment(moons), mw.Experiment(moons, algorithm="random_forest")
-    with pytest.raises(errors.InputError, match='Multilayer perceptron.*style="torch"'):
-        network.to_code(style="sklearn")
     with pytest.raises(errors.InputError, match='Random forest.*style="sklearn"'):
         forest.to_code(style="torch")
     with pytest.raises(errors.InputError, match='Autoencoder is an estimator here.*style="sklearn"'):
@@ -194,18 +193,127 @@ def test_a_head_with_its_own_loss_is_printed(case: str, interpreter: trials.Inte
     table, head, values = HEADS[case]
     exp = mw.Experiment(mw.load_dataset(table), hyperparameters={"epochs": 4, **values}, heads=[head], seed=3)
     expected = exp.train().wait(100).evaluate().metrics
-    for style in ("script", "torch"):
+    for style in ("script", "torch", "sklearn"):
         source = exp.to_code(style=style)
         trials.check_layout(source, tmp_path)
         assert interpreter.metrics(source, tmp_path) == pytest.approx(expected, rel=trials.NETWORK_TOLERANCE)
     exp.close()
 
 
-def test_functions_of_several_heads_are_refused_with_the_styles_that_can() -> None:
-    data = mw.load_dataset("breast_cancer")
-    heads = [mw.Head("classification"), mw.Head("regression", target="mean radius")]
-    with pytest.raises(errors.InputError, match='several heads.*style="script"'):
-        mw.Experiment(data, heads=heads).to_code(style="torch")
+# what a table of two numbers and a class asks of several heads: each case is one network
+SEVERAL: dict[str, tuple[list[mw.Head], dict[str, Any]]] = {
+    "plain": ([mw.Head("classification"), mw.Head("regression", target="size")], {"patience": 2}),
+    "learned weights": (
+        [
+            mw.Head("classification", weight="uncertainty"),
+            mw.Head("regression", target="size", loss="huber", weight="uncertainty"),
+        ],
+        {"weight_decay": 0.1, "accumulation": 3, "schedule": "plateau"},
+    ),
+    "balanced": (
+        [
+            mw.Head("classification", loss="focal"),
+            mw.Head("classification", target="side", weight=0.5),
+            mw.Head("regression", target="size", loss="poisson"),
+        ],
+        {"class_weight": "balanced", "accumulation": 2, "label_smoothing": 0.1},
+    ),
+    "one of learned weight": ([mw.Head("classification", weight="uncertainty")], {"accumulation": 2}),
+}
+
+
+def several(folder: Path) -> mw.Dataset:
+    """Return a table with answers for several heads, some of them unknown."""
+    frame = mw.load_dataset("moons").frame.assign(side=lambda t: np.where(t.x > 0.4, "right", "left"))
+    frame["size"] = np.hypot(frame.x, frame.y)
+    frame.loc[::7, "size"] = np.nan
+    frame.loc[::5, "side"] = None
+    frame.to_csv(folder / "table.csv", index=False)
+    return mw.load_dataset(frame, target="label")
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_several_heads_are_functions_too(case: str, interpreter: trials.Interpreter, tmp_path: Path) -> None:
+    heads, values = SEVERAL[case]
+    values = {"epochs": 3, "batch_size": 16, "dropout": 0.1, **values}
+    exp = mw.Experiment(several(tmp_path), hyperparameters=values, heads=heads, seed=3)
+    expected = exp.train().wait(100).evaluate().metrics
+    for style in ("script", "torch"):
+        source = exp.to_code(style=style)
+        assert style == "script" or ("def fit(" in source and "def predict(" in source)
+        trials.check_layout(source, tmp_path)
+        assert interpreter.metrics(source, tmp_path) == pytest.approx(expected, rel=trials.NETWORK_TOLERANCE)
+    with pytest.raises(errors.InputError, match='scikit-learn.*style="torch"'):
+        exp.to_code(style="sklearn")
+    exp.close()
+
+
+def test_batches_that_are_added_up_make_the_step_of_a_large_one(
+    interpreter: trials.Interpreter, tmp_path: Path
+) -> None:
+    heads, values = SEVERAL["balanced"]
+    found = []
+    for more in ({"batch_size": 64, "accumulation": 1}, {"batch_size": 16, "accumulation": 4}):
+        exp = mw.Experiment(several(tmp_path), hyperparameters={**values, "epochs": 4, **more}, heads=heads, seed=3)
+        found.append(interpreter.metrics(exp.to_code(style="torch"), tmp_path))
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+def test_a_balanced_head_with_its_own_loss_adds_up(interpreter: trials.Interpreter, tmp_path: Path) -> None:
+    values = {"epochs": 4, "accumulation": 3, "batch_size": 16, "class_weight": "balanced"}
+    head = mw.Head("classification", loss="binary_cross_entropy", weight=2.0)
+    exp = mw.Experiment(mw.load_dataset("breast_cancer"), hyperparameters=values, heads=[head], seed=3)
+    expected = exp.train().wait(100).evaluate().metrics
+    for style in ("script", "torch", "sklearn"):
+        source = exp.to_code(style=style)
+        trials.check_layout(source, tmp_path)
+        assert interpreter.metrics(source, tmp_path) == pytest.approx(expected, rel=trials.NETWORK_TOLERANCE)
+    exp.close()
+
+
+PIPED: dict[str, dict[str, Any]] = {
+    "mlp": NETWORK,
+    "deep_mlp": {"epochs": 2, "schedule": "cosine", "l2": 1e-3},
+    "wide_and_deep": {"epochs": 2, "class_weight": "balanced"},
+    "lstm": {"epochs": 2, "schedule": "one_cycle", "warmup": 0.5},
+}
+
+
+@pytest.mark.parametrize("algorithm", PIPED)
+@pytest.mark.parametrize("task", sorted(TABLES))
+def test_a_network_is_an_estimator_of_a_pipeline(
+    algorithm: str, task: str, interpreter: trials.Interpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {k: v for k, v in PIPED[algorithm].items() if task == "classification" or k != "class_weight"}
+    exp = mw.Experiment(mw.load_dataset(TABLES[task]), algorithm=algorithm, hyperparameters=values, seed=2)
+    expected = exp.train().wait(100).evaluate().metrics
+    source = exp.to_code(style="sklearn")
+    trials.check_layout(source, tmp_path)
+    assert interpreter.metrics(source, tmp_path) == pytest.approx(expected, rel=trials.NETWORK_TOLERANCE)
+    # one pipeline of all, but where it looks at the validation rows
+    assert ("Pipeline([(" in source.replace("\n", "").replace(" ", "")) and ("X_train" in source) == (
+        "patience" in values
+    )
+    exp.close()
+
+
+def test_the_estimator_that_a_program_defines_is_one_of_scikit_learn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.base import clone
+    from sklearn.model_selection import GridSearchCV
+
+    monkeypatch.chdir(tmp_path)
+    layers = [mw.Layer("linear", units=8, init="orthogonal", frozen=True), mw.Layer("batch_norm")]
+    exp = mw.Experiment(mw.load_dataset("wine"), hyperparameters={"epochs": 4}, layers=layers, seed=2)
+    Path("pipeline.py").write_text(exp.to_code(style="sklearn"), encoding="utf-8")
+    names = runpy.run_path("pipeline.py")
+    model, rows, classes = names["model"], names["frame"].iloc[names["train"]], names["y_train"]
+    twice = clone(model).fit(rows, classes)
+    np.testing.assert_array_equal(twice.predict_proba(rows), model.predict_proba(rows))
+    assert twice.score(rows, classes) == model.score(rows, classes)
+    search = GridSearchCV(model, {"estimator__epochs": [1, 12]}, cv=2).fit(rows, classes)
+    assert search.best_params_ == {"estimator__epochs": 12}
 
 
 def test_steps_before_the_estimator_are_steps_of_the_pipeline(interpreter: trials.Interpreter, tmp_path: Path) -> None:

@@ -28,11 +28,6 @@ export interface KernelConnection {
   status: string;
   connectionStatusChanged: Signal<string>;
   statusChanged: Signal<string>;
-  clientId?: string;
-  username?: string;
-  supportsSubshells?: boolean;
-  requestCreateSubshell?(content: object): { done: Promise<{ content: { subshell_id?: string } }> };
-  sendShellMessage?(message: object, expectReply?: boolean, disposeOnDone?: boolean): unknown;
 }
 
 export type AssetsModel = PlainModel;

@@ -61,12 +61,12 @@ export interface Shown {
 
 let shows = 0;
 
-/** Draw a component for a fresh model. */
-export function show(View: ComponentType<WidgetProps>, traits: Record<string, unknown>): Shown {
+/** Draw a component for a fresh model, or for one that was shown before by its id. */
+export function show(View: ComponentType<WidgetProps>, traits: Record<string, unknown>, id = `model-${++shows}`): Shown {
   const model = new FakeModel({ failure: null, ...traits });
   const assets = new FakeModel({});
   const options = { assets, importAsset: async () => null } satisfies Omit<MountOptions, "el" | "model">;
-  const ctx = new Context(model, options, `model-${++shows}`);
+  const ctx = new Context(model, options, id);
   const host = document.createElement("div");
   document.body.append(host);
   const unmount = mountComponent(View, ctx, host);

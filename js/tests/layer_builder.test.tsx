@@ -117,6 +117,43 @@ describe("what it shows", () => {
     expect(shown.model.sent.length).toBe(before);
   });
 
+  test("layers that follow are made one's own by a button, and the focus goes on at the first", async () => {
+    expect(button("Make the layers my own")).toBeUndefined();
+    shown.model.set({ fixed: "These layers follow from the hyperparameters of LSTM.", algorithm: "LSTM" });
+    await settle();
+    const own = button("Make the layers my own");
+    expect(shown.root.querySelector(`#${own.getAttribute("aria-describedby")}`)!.textContent).toContain("follow from");
+    own.focus();
+    own.click();
+    await settle();
+    expect(shown.model.asked).toEqual([["layers.own", {}]]);
+    shown.model.set({ fixed: "", algorithm: "Multilayer perceptron" });
+    shown.model.answerAll();
+    await settle();
+    expect(button("Make the layers my own")).toBeUndefined();
+    expect(document.activeElement).toBe(box(0));
+    expect([...shown.root.querySelectorAll("[role=status]")].at(-1)!.textContent).toBe("The layers are your own now; undo brings LSTM back");
+  });
+
+  test("a refusal to make them one's own stands beside the widget", async () => {
+    shown.model.set({ fixed: "These layers follow from the hyperparameters of LSTM." });
+    await settle();
+    button("Make the layers my own").click();
+    await settle();
+    shown.model.answer(shown.model.sent.at(-1)!, "error", { message: "LSTM has no layers.", type: "StateError" });
+    await settle();
+    expect(find(".mw-notice").textContent).toContain("LSTM has no layers.");
+  });
+
+  test("without a kernel nothing can be made one's own, and the button says why", async () => {
+    shown.model.set({ fixed: "These layers follow from the hyperparameters of LSTM." });
+    shown.assets.comm_live = false;
+    shown.assets.fire("comm_live_update");
+    await settle();
+    expect(button("Make the layers my own").disabled).toBe(true);
+    expect(button("Make the layers my own").title).toContain("The kernel is gone");
+  });
+
   test("an empty stack still leads from input to head", async () => {
     await become([]);
     expect(boxes()).toEqual([]);

@@ -43,7 +43,10 @@ class Kernel {
 }
 
 let shown: Shown;
-afterEach(() => shown?.close());
+afterEach(() => {
+  shown?.close();
+  localStorage.clear();
+});
 
 async function open(kernel: Kernel) {
   const plotly = fakePlotly();
@@ -274,6 +277,8 @@ test("another view of the same model comes up with the head that was chosen", as
   const unmount = mountComponent(MetricPlots, shown.ctx, second);
   await settle();
   expect(second.querySelector('[aria-checked="true"]')!.textContent).toBe("kind");
+  // a page that is loaded anew finds it here
+  expect(Object.values({ ...localStorage }).map((text) => JSON.parse(String(text)).value)).toEqual(["kind"]);
   unmount();
   second.remove();
   // a run without such a head falls back to the total

@@ -1,6 +1,8 @@
 import { act } from "preact/test-utils";
 import { afterEach, expect, test } from "vitest";
-import { fieldValue, halfText, metricText, MetricTiles, PerformanceDashboard } from "../src/widgets/performance_dashboard";
+import { metricText } from "../src/ui/number";
+import { fieldValue } from "../src/ui/predict_row";
+import { halfText, MetricTiles, PerformanceDashboard } from "../src/widgets/performance_dashboard";
 import { click, FakeModel, settle, show, type Reply, type Shown } from "./run_support";
 
 const EVALUATION = {
@@ -114,6 +116,23 @@ test("a row is predicted and every class has its bar", async () => {
   const bars = [...root.querySelectorAll(".mw-perf-bars li")];
   expect(bars.map((bar) => bar.textContent)).toEqual(["no70.0 %", "<i>yes</i>30.0 %"]);
   expect(bars[0]!.className).toBe("mw-perf-chosen");
+});
+
+test("every head of a network with several gives its answer under its name", async () => {
+  const { root } = await open({}, () => ({
+    body: {
+      prediction: "no", probabilities: [["no", 0.7], ["yes", 0.3]], head: "kind",
+      further: [
+        { head: "size", prediction: 12.25, probabilities: [] },
+        { head: "<b>ward</b>", prediction: "south", probabilities: [["north", 0.25], ["south", 0.75]] },
+      ],
+    },
+  }));
+  await submit(".mw-perf-predict form");
+  const heads = [...root.querySelectorAll(".mw-perf-heads > div")];
+  expect(heads.map((one) => one.querySelector("dt")!.textContent)).toEqual(["kind (the main head)", "size", "<b>ward</b>"]);
+  expect(heads.map((one) => one.querySelector("dd")!.textContent)).toEqual(["no70.0 %yes30.0 %", "predicted 12.25", "north25.0 %south75.0 %"]);
+  expect(heads[2]!.querySelector("ul")!.getAttribute("aria-label")).toBe("predicted south");
 });
 
 test("a field that cannot be read says so", async () => {

@@ -13,7 +13,10 @@ import { ACCESS, isEnvelope, type Envelope, type RequestBodies, type RequestKind
 /** One body of every request; the compiler holds its fields to `RequestBodies`, the test to Python's. */
 const BODIES: { [K in RequestKind]: Required<RequestBodies[K]> } = {
   cancel: { id: "" },
-  "grid.rows": { start: 0, count: 1, sort: [["a", true]], search: "", state: 0 },
+  "grid.rows": { start: 0, count: 1, sort: [["a", true]], search: "", filters: [], where: "", state: 0 },
+  "grid.summary": { column: "", search: "", filters: [], where: "" },
+  "grid.export": { format: "csv", columns: ["a"], sort: [], search: "", filters: [], where: "" },
+  "grid.export_read": { job: 1, offset: 0 },
   "curve.read": { run: "", cursor: 0 },
   "log.read": { run: "", cursor: 0 },
   "sheet.read": { run: "", cursor: 0 },
@@ -21,6 +24,9 @@ const BODIES: { [K in RequestKind]: Required<RequestBodies[K]> } = {
   "code.read": {},
   "layers.signature": { name: "" },
   "predict.row": { values: {} },
+  "quality.rows": { finding: 0 },
+  "profile.read": { column: "" },
+  "profile.kind": { column: "", kind: "" },
   "algorithm.select": { id: "" },
   "hyperparameters.set": { name: "", value: 1 },
   "hyperparameters.reset": { name: "" },
@@ -36,6 +42,7 @@ const BODIES: { [K in RequestKind]: Required<RequestBodies[K]> } = {
   "layers.configure": { index: 0, fields: {} },
   "layers.connect": { index: 1, source: 0, connected: true },
   "layers.replace": { layers: [] },
+  "layers.own": {},
   "heads.add": { head: {} },
   "heads.duplicate": { index: 0 },
   "heads.remove": { index: 0 },
@@ -45,6 +52,13 @@ const BODIES: { [K in RequestKind]: Required<RequestBodies[K]> } = {
   "run.command": { command: "start" },
   "boundary.axes": { x: "", y: "" },
   "model.save": { path: "" },
+  "grid.select": { ranges: [[0, 1]], sort: [], search: "", filters: [], where: "" },
+  "grid.edit": { row: 0, column: "", value: null },
+  "grid.undo": {},
+  "upload.open": { name: "", size: 1, modified: 0, known: "" },
+  "upload.chunk": { upload: "", offset: 0 },
+  "upload.cancel": { upload: "" },
+  "upload.preview": { sha256: "" },
 };
 
 class FakeModel {
@@ -320,34 +334,5 @@ describe("a message that was lost", () => {
     vi.advanceTimersByTime(3_600_000);
     expect(model.sent).toHaveLength(21);
     client.close();
-  });
-
-  test.each([
-    [true, "our shell"],
-    [false, undefined],
-  ])("goes another way from then on (subshells: %s)", async (supportsSubshells, shell) => {
-    vi.useFakeTimers();
-    const { model, client } = connected();
-    const around: any[] = [];
-    model.widget_manager.kernel = {
-      connectionStatus: "connected",
-      supportsSubshells,
-      requestCreateSubshell: () => ({ done: Promise.resolve({ content: { subshell_id: "our shell" } }) }),
-      sendShellMessage: (message: unknown) => around.push(message),
-    };
-    const answer = client.request("curve.read", { run: "r", cursor: 0 });
-    await vi.advanceTimersByTimeAsync(1100);
-    expect(model.sent).toHaveLength(1);
-    expect(around).toHaveLength(1);
-    expect(around[0].header).toMatchObject({ msg_type: "comm_msg" });
-    expect(around[0].header.subshell_id).toBe(shell);
-    expect(around[0].content).toEqual({ comm_id: "model-1", data: { method: "custom", content: model.sent[0] } });
-    client.request("run.command", { command: "stop", unit: "", name: "" } as never).catch(() => undefined);
-    await vi.advanceTimersByTimeAsync(0);
-    expect(model.sent).toHaveLength(1);
-    expect(around).toHaveLength(2);
-    expect(around[1].content.data.content.kind).toBe("run.command");
-    client.close();
-    await Promise.race([answer, Promise.resolve()]);
   });
 });

@@ -10,13 +10,14 @@ from .bayes import BERNOULLI_NB, GAUSSIAN_NB, MULTINOMIAL_NB
 from .boosting import GRADIENT_BOOSTING
 from .boosting_more import ADABOOST, HIST_GRADIENT_BOOSTING
 from .clustering import CLUSTERING
-from .columns import COLUMNS
+from .columns import ENCODING
 from .discriminant import LDA, QDA
 from .ensembles import BAGGING, STACKING, VOTING
 from .external import ENTRIES as EXTERNAL
 from .features import FEATURES
 from .forest import EXTRA_TREES, RANDOM_FOREST
 from .gaussian import GAUSSIAN_PROCESS
+from .imputers import IMPUTING
 from .kernels import SVM, SVM_LINEAR
 from .linear import BAYESIAN_RIDGE, ELASTIC_NET, LASSO, LINEAR_REGRESSION, RIDGE
 from .logistic import LOGISTIC_REGRESSION
@@ -31,6 +32,7 @@ from .schedules import SCHEDULES, Plateau, rate_factors, schedule_factor
 from .step import Step
 from .trees import DECISION_TREE
 from .weights import balanced_weights
+from .words_and_dates import WORDS_AND_DATES
 
 _LINEAR = (LINEAR_REGRESSION, RIDGE, LASSO, ELASTIC_NET, BAYESIAN_RIDGE, LOGISTIC_REGRESSION, LDA, QDA)
 _KERNELS = (KNN, SVM_LINEAR, SVM, GAUSSIAN_NB, BERNOULLI_NB, MULTINOMIAL_NB, GAUSSIAN_PROCESS)
@@ -50,7 +52,7 @@ _TREES = (
 for _entry in (MLP, DEEP_MLP, WIDE_AND_DEEP, *SEQUENCES, AUTOENCODER, *_LINEAR, *_KERNELS, *_TREES):
     register(_entry)
 
-for _entry in (*SCALERS, *COLUMNS, *FEATURES, *REDUCTION, *CLUSTERING, *ANOMALY):
+for _entry in (*SCALERS, *ENCODING, *IMPUTING, *WORDS_AND_DATES, *FEATURES, *REDUCTION, *CLUSTERING, *ANOMALY):
     register(_entry)
 
 list = list_

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ..network import Head, source_lines
 from ..registered import hoisted, printed
@@ -10,6 +11,7 @@ from . import _perceptron_head as _head
 from . import _perceptron_heads as _heads
 from ._dropouts import dropped_parts
 from ._perceptron_asked import SWITCHED, acts, balances, used, validates
+from ._perceptron_estimator import estimator_lines
 from ._perceptron_loop import loop_lines, set_dropout
 from ._perceptron_text import indent
 from .base import CodeRequest
@@ -36,13 +38,18 @@ def perceptron_lines(request: CodeRequest) -> list[str]:
     # its imports are replaced by the script's own
     network = [*source[source.index("") + 1 :], *_heads.variance_lines(request)]
     body = [f"torch.manual_seed({request.seed})  # the initial weights, then dropout", *network]
-    body += _functions(request) if request.style == "torch" else _in_a_row(request)
+    if request.style == "sklearn":
+        training = [*_layer_dropout(request), *_loss_lines(request), *_training(request)]
+        body = estimator_lines(request, network, _settings(request), _tensors(request), training)
+    else:
+        body += _functions(request) if request.style == "torch" else _in_a_row(request)
     own = own_optimizer(request.values["optimizer"])
     body = [*printed(own), "", "", *body] if own is not None else body
     # what people registered brings imports of its own
     brought, body = hoisted(body) if any(line.startswith(("import ", "from ")) for line in body) else ([], body)
     text = "\n".join(body)
     imports = [f"import {module}" for module in ("copy", "math") if f"{module}." in text]
+    imports += ["from typing import Any"] if "dict[str, Any]" in text else []
     imports += ["import torch", "from torch import nn"]
     imports += ["from torch.nn import functional"] if "functional." in text.replace("nn.functional.", "") else []
     imports = [*(["import numpy as np"] if "np." in text else []), *imports]
@@ -50,20 +57,22 @@ def perceptron_lines(request: CodeRequest) -> list[str]:
 
 
 def _in_a_row(request: CodeRequest) -> list[str]:
-    training = [*_optimizer_lines(request), "", *loop_lines(request)]
-    if _heads.uncertain(request) and used(request, "weight_decay"):
-        training = _heads.without_decay(training)
     return [
         *_layer_dropout(request),
         "",
-        *_settings(request),
+        *_setting_lines(request),
         "",
         *_tensors(request),
         *_loss_lines(request),
-        *training,
+        *_training(request),
         "",
         *_prediction(request),
     ]
+
+
+def _training(request: CodeRequest) -> list[str]:
+    lines = [*_optimizer_lines(request), "", *loop_lines(request)]
+    return _heads.without_decay(lines) if _heads.uncertain(request) and used(request, "weight_decay") else lines
 
 
 def _functions(request: CodeRequest) -> list[str]:
@@ -75,27 +84,30 @@ def _functions(request: CodeRequest) -> list[str]:
         "the probability of each class, rows × classes" if classes else "what the network answers, before scaling back"
     )
     answer = "predict(model, torch.as_tensor(X_test, dtype=torch.float32)).numpy()"
-    last = (
-        [f"probabilities = {answer}", "predicted = probabilities.argmax(axis=1)"]
-        if classes
-        else [f"predicted = {answer}{_BACK if _head.scaled(request) else ''}"]
-    )
-    return [
-        "",
-        "",
-        f"def fit(model: nn.Module, {taken}) -> None:",
-        '    """Fit the weights to rows of features and their targets, in place."""',
-        *indent([*_layer_dropout(request), *_settings(request), *_loss_lines(request), *_optimizer_lines(request)]),
-        "",
-        *indent(loop_lines(request)),
-        "",
-        "",
+    predict = [
         "@torch.no_grad()",
         "def predict(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:",
         f'    """Return {known}."""',
         "    model.eval()",
         "    outputs = model(inputs).double()",
         f"    return {_head.answer(request)}",
+    ]
+    if request.heads:
+        predict, last = _heads.predict_lines(request), _heads.answer_lines(request)
+    elif classes:
+        last = [f"probabilities = {answer}", "predicted = probabilities.argmax(axis=1)"]
+    else:
+        last = [f"predicted = {answer}{_BACK if _head.scaled(request) else ''}"]
+    return [
+        "",
+        "",
+        f"def fit(model: nn.Module, {taken}) -> None:",
+        '    """Fit the weights to rows of features and their targets, in place."""',
+        *indent(_layer_dropout(request)),
+        *indent([*_setting_lines(request), *_loss_lines(request), *_training(request)]),
+        "",
+        "",
+        *predict,
         "",
         "",
         *_tensors(request),
@@ -105,7 +117,12 @@ def _functions(request: CodeRequest) -> list[str]:
     ]
 
 
-def _settings(request: CodeRequest) -> list[str]:
+def _setting_lines(request: CodeRequest) -> list[str]:
+    return [f"{name} = {value!r}" for name, value in _settings(request).items()]
+
+
+def _settings(request: CodeRequest) -> dict[str, Any]:
+    """Return what a person would turn knobs at."""
     values = request.values
     names = ["learning_rate", "batch_size", "epochs"]
     if values["accumulation"] > 1:
@@ -115,7 +132,7 @@ def _settings(request: CodeRequest) -> list[str]:
     if values["schedule"] == "plateau":
         names.append("plateau_patience")
     names += [name for name in SWITCHED if used(request, name)]
-    return [f"{name} = {values[name]!r}" for name in names]
+    return {name: values[name] for name in names}
 
 
 def _layer_dropout(request: CodeRequest) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ._perceptron_asked import balances
 from .base import CodeRequest
 
+_TENSORS = "outputs: torch.Tensor, targets: torch.Tensor"
+
 
 def own_loss(request: CodeRequest) -> bool:
     """Say whether the loss is another one than torch's cross entropy or mean squared error."""
@@ -31,9 +33,7 @@ def target(request: CodeRequest, name: str) -> str:
 def loss_lines(request: CodeRequest) -> list[str]:
     """Return ``loss_function`` of a head with its own loss; ``class_weights`` is there where classes are balanced."""
     head = request.head
-    lines = head.loss.source("row_losses", head.options)
-    tensors = "outputs: torch.Tensor, targets: torch.Tensor"
-    lines = [line.replace("(outputs, targets):", f"({tensors}) -> torch.Tensor:", 1) for line in lines[:1]] + lines[1:]
+    lines = typed(head.loss.source("row_losses", head.options))
     balanced = balances(request)
     body = ["    losses = row_losses(outputs.float(), targets)"]
     body += (
@@ -41,7 +41,12 @@ def loss_lines(request: CodeRequest) -> list[str]:
         if balanced
         else ["    return losses.mean()"]
     )
-    return ["", *lines, "", f"def loss_function({tensors}) -> torch.Tensor:", *body, ""]
+    return ["", *lines, "", f"def loss_function({_TENSORS}) -> torch.Tensor:", *body, ""]
+
+
+def typed(lines: list[str]) -> list[str]:
+    """Return a function of outputs and targets with its types."""
+    return [line.replace("(outputs, targets):", f"({_TENSORS}) -> torch.Tensor:", 1) for line in lines[:1]] + lines[1:]
 
 
 def answer(request: CodeRequest) -> str:

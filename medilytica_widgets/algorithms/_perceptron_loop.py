@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..network import batch_normed
 from . import _perceptron_head as _head
+from . import _perceptron_heads as _heads
 from ._perceptron_asked import balances, by_step, changed, used, validates
 from ._perceptron_text import AUTOCAST, L1, L2, LEFT_OVER, PATIENCE, PLATEAU, indent
 from .base import CodeRequest
@@ -28,7 +29,7 @@ def loop_lines(request: CodeRequest) -> list[str]:
     lines += ["    model.train()", "    order = torch.randperm(len(inputs), generator=shuffle)"]
     size = "batch_size" if values["accumulation"] == 1 else "batch_size * accumulation"
     taken = f"order[start : start + {size}]"
-    rows = f"rows = {taken}" if values["accumulation"] == 1 else f"batches = {taken}.split(batch_size)"
+    rows = f"batch = {taken}" if values["accumulation"] == 1 else f"batches = list({taken}.split(batch_size))"
     if request.changes:
         # the batch size may change in the middle of an epoch
         lines += ["    start = 0", "    while start < len(inputs):"]
@@ -52,8 +53,9 @@ def loop_lines(request: CodeRequest) -> list[str]:
 
 
 def _loss(request: CodeRequest, share: str = "") -> list[str]:
-    """Return the loss of the batch ``rows``, times its share in the loss of a step."""
-    line = "loss = loss_function(model(inputs[rows]), targets[rows])"
+    """Return the loss of the rows ``batch``, times its share in the loss of a step."""
+    whole = ", whole" if _heads.adds_up(request) else ""
+    line = f"loss = loss_function(model(inputs[batch]), targets[batch]{whole})"
     if share:
         line += f" * ({share})"
     if _head.weight(request) != 1.0:
@@ -64,7 +66,7 @@ def _loss(request: CodeRequest, share: str = "") -> list[str]:
 def _gradient_lines(request: CodeRequest) -> list[str]:
     lines = []
     if _normed(request):
-        lines += ["if len(rows) == 1:", f"    continue  # {LEFT_OVER}"]
+        lines += ["if len(batch) == 1:", f"    continue  # {LEFT_OVER}"]
     lines += _loss(request)
     if used(request, "l1"):
         lines.append(f"loss = loss + {L1}")
@@ -83,16 +85,18 @@ def _accumulation_lines(request: CodeRequest) -> list[str]:
     if _normed(request):
         lines += [
             f"# {LEFT_OVER}",
-            "batches = [rows for rows in batches if len(rows) > 1]",
+            "batches = [batch for batch in batches if len(batch) > 1]",
             "if not batches:",
             "    continue",
         ]
-    weight = "row_weights[rows].sum()" if balances(request) else "len(rows)"
+    weight = "row_weights[batch].sum()" if balances(request) else "len(batch)"
+    # of several heads each counts the rows whose target it knows
+    share = "" if _heads.adds_up(request) else f"{weight} / whole"
     lines += [
-        f"whole = sum({weight} for rows in batches)",
+        f"whole = sum({weight} for batch in batches)" if share else "whole = targets[torch.cat(batches)]",
         "optimizer.zero_grad()",
-        "for rows in batches:",
-        *indent(_loss(request, f"{weight} / whole")),
+        "for batch in batches:",
+        *indent(_loss(request, share)),
         "    loss.backward()",
     ]
     penalties = [term for name, term in (("l1", L1), ("l2", L2)) if used(request, name)]
@@ -116,10 +120,12 @@ def _clip_lines(request: CodeRequest) -> list[str]:
 
 def _validation_lines(request: CodeRequest) -> list[str]:
     mixed = ", " + AUTOCAST.removeprefix("with ") if request.values["precision"] == "mixed" else ""
+    given = "model(validation_inputs), validation_targets"
+    whole = ", validation_targets" if _heads.adds_up(request) else ""
     return [
         "model.eval()",
         f"with torch.no_grad(){mixed}:",
-        "    validation_loss = loss_function(model(validation_inputs), validation_targets).item()",
+        f"    validation_loss = loss_function({given}{whole}).item()",
     ]
 
 

@@ -18,8 +18,8 @@ NUMBERS = ("regression",)
 BOTH = frozenset({"classification", "regression"})
 
 
-def class_weight(tasks: tuple[str, ...] = ()) -> Parameter:
-    """Return the choice to weigh rows by the rarity of their class."""
+def class_weight(tasks: tuple[str, ...] = (), price: str = "false alarms and shifted probabilities.") -> Parameter:
+    """Return the choice to weigh rows by the rarity of their class; ``price`` ends the sentence on what it costs."""
     return Parameter(
         "class_weight",
         "choice",
@@ -28,7 +28,7 @@ def class_weight(tasks: tuple[str, ...] = ()) -> Parameter:
         tasks=tasks,
         help=(
             "balanced weighs each row by the rarity of its class, so that small classes count as much as large ones: "
-            "more of them are found, at the price of more false alarms and shifted probabilities."
+            f"more of them are found, at the price of more {price}"
         ),
     )
 

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from ..parameters import Parameter
+from . import _shared
 
 
 def n_estimators(default: int, help: str) -> Parameter:
     """Return the number of trees (or of boosting rounds)."""
     return Parameter(
         "n_estimators", "int", default, low=1, high=10_000, scale="log", unit="trees", label="trees", help=help
+    )
+
+
+def max_depth(help: str) -> Parameter:
+    """Return the greatest depth of a tree."""
+    return Parameter(
+        "max_depth",
+        "int",
+        None,
+        low=1,
+        high=1000,
+        scale="log",
+        unit="levels",
+        label="greatest depth",
+        optional=True,
+        help=help,
     )
 
 
@@ -45,14 +62,4 @@ def learning_rate(default: float, high: float = 1.0) -> Parameter:
 
 def class_weight(tasks: tuple[str, ...] = ()) -> Parameter:
     """Return the choice to weigh rows by the rarity of their class; without tasks it may be set for a regression."""
-    return Parameter(
-        "class_weight",
-        "choice",
-        "none",
-        choices=("none", "balanced"),
-        tasks=tasks,
-        help=(
-            "balanced weighs each row by the rarity of its class, so that small classes count as much as large ones: "
-            "more of them are found, at the price of more false alarms. For regression it has no effect."
-        ),
-    )
+    return _shared.class_weight(tasks, "false alarms. For regression it has no effect.")

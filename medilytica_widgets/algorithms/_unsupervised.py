@@ -45,6 +45,14 @@ def needs(algorithm: str) -> Needs:
     return _NEEDS.get(algorithm, Needs())
 
 
+def set_needs(algorithm: str, needs: Needs | None) -> None:
+    """Say what a registered algorithm needs; nothing more when None."""
+    if needs is None:
+        _NEEDS.pop(algorithm, None)
+    else:
+        _NEEDS[algorithm] = needs
+
+
 def check_table(algorithm: Algorithm, values: Mapping[str, Any], n_rows: int, n_columns: int) -> None:
     """Raise `ParameterError` where hyperparameters ask for more rows or columns than there are."""
     wanted = needs(algorithm.id)

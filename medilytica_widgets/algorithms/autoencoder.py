@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..network import Head, Layer, source_lines
+from ..network import source_lines
 from ..parameters import Parameter, ParameterTable
+from ._autoencoder_code import CodeStep, autoencoder_layers, linear_head, modules_to_code
 from ._unsupervised import Needs, entry
 from .base import CodeRequest
 from .calls import Call
@@ -29,28 +30,22 @@ _FORWARDED = (
 
 def _recipe(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Call:
     arguments = {name: values[name] for name in _FORWARDED}
-    return Call(
-        "medilytica_widgets.algorithms.autoencoder_estimator.Autoencoder",
-        {**arguments, "random_state": seed, "warm_start": True},
-    )
-
-
-def autoencoder_layers(width: int, depth: int, n_components: int, activation: str) -> list[Layer]:
-    """Return the stack up to the last hidden layer; one linear layer to the features follows."""
-    hidden = [Layer("linear", units=width, activation=activation)] * depth
-    return [*hidden, Layer("linear", units=n_components, activation="none"), *hidden]
-
-
-def linear_head(n_features: int) -> Head:
-    """Return a head whose outputs are as many as there are features: it is no more than a linear layer."""
-    return Head("classification" if n_features > 1 else "regression")
+    path = "medilytica_widgets.algorithms.autoencoder_estimator.Autoencoder"
+    if task == "transform":
+        return CodeStep(path, {**arguments, "random_state": seed}, n_features=n_features)
+    return Call(path, {**arguments, "random_state": seed, "warm_start": True})
 
 
 def _lines(call: Call, request: CodeRequest) -> list[str]:
+    if request.task == "transform":
+        imports, *lines = (call.imports(), *map(str.splitlines, call.definitions()))
+        body = [line for text in lines for line in ("", "", *text)]
+        fitted = ["", "", *f"model = {call.source()}".split("\n"), "model.fit(X_train)"]
+        return [*imports, *body, *fitted, "transformed = model.transform(X_test)"]
     values, n = request.values, request.n_features
     layers = autoencoder_layers(*(values[name] for name in ("width", "depth", "n_components", "activation")))
     source = source_lines(layers, n, linear_head(n), n)
-    parts = int(values["depth"]) * (1 if values["activation"] == "none" else 2) + 1
+    parts = modules_to_code(values)
     return [
         "import numpy as np",
         "import torch",
@@ -94,10 +89,11 @@ AUTOENCODER = entry(
     id="autoencoder",
     name="Autoencoder",
     category=("Neural networks",),
-    tasks=frozenset({"anomaly"}),
+    tasks=frozenset({"anomaly", "transform"}),
     summary=(
         "A network that squeezes each row through a few numbers, its code, and learns to bring the row back from them. "
-        "Rows that are unlike the others come back badly: how badly is their score. The code is told with it."
+        "Rows that are unlike the others come back badly: how badly is their score. The code is told with it. As a "
+        "step before another algorithm the code takes the place of the columns."
     ),
     when=(
         "When unusual rows break a pattern that several columns make together, which no column shows alone, and there "
@@ -125,6 +121,7 @@ AUTOENCODER = entry(
                 high=0.5,
                 scale="log",
                 label="part that is unusual",
+                tasks=("anomaly",),
                 help=(
                     "Which part of the training rows is to be called unusual. The scores and their order are the same "
                     "either way; only the line between usual and unusual moves. 0.01 to 0.1 is usual."

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..network import build
-from .autoencoder import autoencoder_layers, linear_head
+from ._autoencoder_code import autoencoder_layers, linear_head, modules_to_code
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ _ROWS = 16384
 """Rows in one forward pass of an answer, which bounds its memory."""
 
 
-class Autoencoder(BaseEstimator):  # type: ignore[misc]
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Squeezes each row through a few numbers, the code, and learns to bring the row back from them.
 
     Parameters
@@ -149,8 +149,11 @@ class Autoencoder(BaseEstimator):  # type: ignore[misc]
 
     def _code_at(self) -> int:
         """Return how many modules lead to the code."""
-        bent = 1 if self.activation == "none" else 2
-        return self.depth * bent + 1
+        return modules_to_code({"depth": self.depth, "activation": self.activation})
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components
 
     def _empty(self) -> nn.Module:
         layers = autoencoder_layers(self.width, self.depth, self.n_components, self.activation)

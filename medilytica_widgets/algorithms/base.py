@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..errors import ShapeError, SpecError, StateError, UnknownAlgorithmError, UnknownParameterError, hint
 from ..parameters import ParameterTable
+from .stages import counted_by, stage_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class Staged(Protocol):
       with ``warm_start=True``. For each size, ``estimator.set_params(**{staged: size})`` and
       ``fit`` on the same data with the same ``fit_arguments``. The result is bit for bit that of
       one fit at the last size. The estimator predicts between two calls.
+    - ``"partial_fit"``: ``estimator.partial_fit`` on the same data, as many times as the parameter ``epochs`` says,
+      with ``classes``, all their positions, where it takes them. It predicts between two calls.
     - ``"callback"``: one call of ``fit`` with a `sklearn.callback.FitCallback` set by
       ``estimator.set_callbacks(...)``. Its ``on_fit_task_end(estimator, context, *,
       fitted_estimator)`` runs after each iteration with an estimator that predicts. Calls without
@@ -101,18 +104,6 @@ class CodeRequest:
     style: str = "script"
     head: Any = None
     heads: Sequence[Any] = ()
-
-
-def growing_sizes(full: int, share: int = 16) -> list[int]:
-    """Return stage sizes that grow by one at first and by a ``1/share`` part later, up to ``full``.
-
-    A stage is evaluated with all that was grown before it, so that equal steps would cost the
-    square of their number.
-    """
-    sizes = [1]
-    while sizes[-1] < full:
-        sizes.append(min(full, sizes[-1] + max(1, sizes[-1] // share)))
-    return sizes
 
 
 @dataclass(frozen=True)
@@ -195,7 +186,7 @@ class Algorithm:
                 f"Algorithm {self.id!r} makes its layers of its hyperparameters; its engine is 'torch', and it takes "
                 "no layers of a person."
             )
-        grown = "max_iter" if self.staged == "callback" else self.staged
+        grown = None if self.staged is None else counted_by(self.staged)
         if grown is not None and grown not in self.parameters:
             raise SpecError(f"Algorithm {self.id!r} is staged by {grown!r}, which is none of its parameters.")
 
@@ -275,11 +266,7 @@ class Algorithm:
 
     def stage_sizes(self, values: Mapping[str, Any]) -> list[int]:
         """Return the sizes at which the engine stops to look, see `Staged`; empty where there are no stages."""
-        if self.staged is None:
-            return []
-        if self.staged == "callback":
-            return [int(values["max_iter"])]
-        return growing_sizes(int(values[self.staged]))
+        return [] if self.staged is None else stage_sizes(self.staged, values)
 
     def build(self, values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Any:
         """Return an unfitted scikit-learn estimator.

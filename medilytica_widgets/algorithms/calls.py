@@ -65,6 +65,10 @@ class Call:
             found.update(dict.fromkeys(call._own_imports()))
         return list(found)
 
+    def definitions(self) -> list[str]:
+        """Return what a script has to define before the call, of it and those within: source of several lines each."""
+        return list(dict.fromkeys(text for call in self._calls() for text in call._own_definitions()))
+
     def source(self, indent: int = 0, used: int = 0) -> str:
         """Return the call as formatted source; a long one has an argument a line.
 
@@ -83,6 +87,10 @@ class Call:
         """Return the import lines of this call alone."""
         module, _, name = self.path.rpartition(".")
         return [f"from {module} import {name}"]
+
+    def _own_definitions(self) -> list[str]:
+        """Return the definitions that this call alone needs; a class of an installed package needs none."""
+        return []
 
     def _calls(self) -> Iterator[Call]:
         yield self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, SpecError, UnknownAlgorithmError, hint
@@ -11,11 +12,17 @@ from . import registry
 from ._unsupervised import check_table, check_target, needs, recipe_of
 from .base import Algorithm
 from .calls import Call
-from .columns import ENCODERS, FREQUENCY, IMPUTERS
+from .columns import ENCODERS, FREQUENCY, HASHING
+from .imputers import IMPUTERS, word_filler
 from .step import Step, as_step
+from .words_and_dates import DATES, TEXT, parts_of, words_call
 
 if TYPE_CHECKING:
-    from ..data.plan import Plan
+    from ..data.plan import Part, Plan, Where
+
+_KINDS = ("numeric", "categorical", "binary", "datetime", "text", "identifier")
+_NUMBERS_TOO = ("one_hot_encoder", "target_encoder")
+"""Encoders that take a column of numbers as categories where it is named."""
 
 
 def check_steps(given: Iterable[Step | str | Mapping[str, Any]], task: str | None = None) -> list[Step]:
@@ -51,12 +58,26 @@ def check_steps(given: Iterable[Step | str | Mapping[str, Any]], task: str | Non
         algorithm = step_entry(step.id)
         check_target(algorithm, task)
         full, defaults = algorithm.validate(step.options), algorithm.parameters.defaults()
-        steps.append(Step(step.id, **{name: value for name, value in full.items() if value != defaults[name]}))
+        changed = {name: value for name, value in full.items() if value != defaults[name]}
+        _check_where(step, algorithm)
+        steps.append(Step.model_validate({**step.to_json(), "options": changed}))
     for kind, ids in (("encode the categories", ENCODERS), ("fill the gaps", IMPUTERS)):
-        twice = [step.id for step in steps if step.id in ids]
+        twice = [step.id for step in steps if step.id in ids and not (step.columns or step.kind)]
         if len(twice) > 1:
-            raise SpecError(f"{' and '.join(map(repr, twice))} both {kind}; keep one of them.")
+            raise SpecError(
+                f"{' and '.join(map(repr, twice))} both {kind}; keep one of them, or give each its columns=[…]."
+            )
     return steps
+
+
+def _check_where(step: Step, algorithm: Algorithm) -> None:
+    if step.columns and step.kind:
+        raise SpecError(f"The step {algorithm.name} is for columns or for a kind of them, not for both; leave one out.")
+    if step.kind and step.kind not in _KINDS:
+        raise SpecError(f"The step {algorithm.name} is for the kind {step.kind!r}. {hint(step.kind, _KINDS)}")
+    twice = [name for place, name in enumerate(step.columns) if name in step.columns[:place]]
+    if twice:
+        raise SpecError(f"The step {algorithm.name} names the column {twice[0]!r} twice.")
 
 
 def step_entry(id: str) -> Algorithm:
@@ -85,11 +106,11 @@ def step_entry(id: str) -> Algorithm:
 
 def acts_on_columns(id: str) -> bool:
     """Whether a step takes the place of a part of the default preparation, as encoders and imputers do."""
-    return id in ENCODERS or id in IMPUTERS
+    return id in ENCODERS or id in IMPUTERS or id in (TEXT, DATES)
 
 
 def plan_of(steps: Sequence[Step], task: str | None, n_classes: int, seed: int) -> Plan:
-    """Return the plan that steps stand for; encoders and imputers come first wherever they stand.
+    """Return the plan that steps stand for; those on the table's own columns come first wherever they stand.
 
     Parameters
     ----------
@@ -102,18 +123,16 @@ def plan_of(steps: Sequence[Step], task: str | None, n_classes: int, seed: int) 
     seed : int
         The ``random_state`` of steps that draw.
     """
-    from ..data.plan import Link, Plan
+    from ..data.plan import Link, Plan, Where
 
-    encoder: Call | None = None
-    imputer: Call | None = None
+    parts: list[Part] = []
     links: list[Link] = []
     for step in check_steps(steps, task):
         algorithm = registry.get(step.id)
         values = algorithm.validate(step.options)
-        if step.id in ENCODERS:
-            encoder = ENCODERS[step.id](values, n_classes, task == "regression", seed)
-        elif step.id in IMPUTERS:
-            imputer = IMPUTERS[step.id](values, n_classes, task == "regression", seed)
+        where = Where(step.columns, step.kind)
+        if acts_on_columns(step.id):
+            parts.append(_part(algorithm, values, n_classes, task == "regression", seed, where))
         else:
             links.append(
                 Link(
@@ -122,48 +141,103 @@ def plan_of(steps: Sequence[Step], task: str | None, n_classes: int, seed: int) 
                     functools.partial(_made, algorithm, values, n_classes, seed),
                     functools.partial(check_table, algorithm, values),
                     needs(step.id).target,
+                    where,
                 )
             )
-    ids = [step.id for step in steps]
-    return Plan(
-        encoder, imputer, FREQUENCY in ids, any(acts_on_columns(i) and needs(i).target for i in ids), tuple(links)
+    return Plan(tuple(parts), tuple(links))
+
+
+def _part(
+    algorithm: Algorithm, values: Mapping[str, Any], n_classes: int, regression: bool, seed: int, where: Where
+) -> Part:
+    """Return a step on the table's own columns."""
+    from ..data.inputs import MISSING
+    from ..data.plan import Part
+
+    id, name = algorithm.id, algorithm.name
+    if id == DATES:
+        return Part(id, name, "dates", where=where, options={"parts": parts_of(values)})
+    if id == TEXT:
+        return Part(id, name, "text", words_call(values, n_classes, regression, seed), where, each=True)
+    if id in IMPUTERS:
+        maker = IMPUTERS[id](values, n_classes, regression, seed)
+        return Part(id, name, "numbers", maker, where, filler=word_filler(id, MISSING))
+    return Part(
+        id,
+        name,
+        "categories",
+        ENCODERS[id](values, n_classes, regression, seed),
+        where,
+        each=id == HASHING,
+        shares=id == FREQUENCY,
+        target=needs(id).target,
+        takes_numbers=id in _NUMBERS_TOO,
     )
 
 
-class _Built:
-    """A step that somebody registered without a recipe: its builder, and its script's own constructor line."""
+@dataclass(frozen=True)
+class _Built(Call):
+    """A step that somebody registered without a recipe: its builder, and its script's own lines.
 
-    def __init__(self, algorithm: Algorithm, values: Mapping[str, Any], n_features: int, n_classes: int, seed: int):
-        self._algorithm, self._values = algorithm, dict(values)
-        self._sizes = (n_features, n_classes, seed)
+    Parameters
+    ----------
+    algorithm : Algorithm
+    values : mapping
+        Its hyperparameters.
+    sizes : tuple of int
+        Columns, classes and seed.
+    """
+
+    algorithm: Algorithm | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    sizes: tuple[int, int, int] = (0, 1, 0)
 
     def build(self) -> Any:
         """Return the unfitted object."""
-        n_features, n_classes, seed = self._sizes
-        return self._algorithm.build(self._values, "transform", n_features, n_classes, seed)
+        assert self.algorithm is not None
+        return self.algorithm.build(self.values, "transform", *self.sizes)
 
     def source(self, indent: int = 0, used: int = 0) -> str:
         """Return what the script calls ``model``."""
-        return "\n".join(self._lines()[1])
+        return "\n".join(self._lines()[2])
 
-    def imports(self) -> list[str]:
-        """Return the script's import lines."""
+    def _own_imports(self) -> list[str]:
         return self._lines()[0]
 
-    def _lines(self) -> tuple[list[str], list[str]]:
-        n_features, n_classes, seed = self._sizes
-        lines = self._algorithm.code(self._values, "transform", seed, n_features=n_features, n_classes=n_classes)
-        imports = [line for line in lines if line.startswith(("import ", "from "))]
+    def _own_definitions(self) -> list[str]:
+        text = "\n".join(self._lines()[1]).strip("\n")
+        return [text] if text else []
+
+    def _lines(self) -> tuple[list[str], list[str], list[str]]:
+        """Return the import lines, those before the constructor, and the constructor's."""
+        assert self.algorithm is not None
+        n_features, n_classes, seed = self.sizes
+        lines = self.algorithm.code(self.values, "transform", seed, n_features=n_features, n_classes=n_classes)
         begin = next(i for i, line in enumerate(lines) if line.startswith("model = "))
         end = next(
             (i for i in range(begin, len(lines)) if lines[i].startswith(("model.fit", "transformed"))), begin + 1
         )
+        imports = [line for line in lines[:begin] if line.startswith(("import ", "from "))]
+        before = [line for line in lines[:begin] if line not in imports]
         made = [line for line in lines[begin:end] if line.strip()]
-        return imports, [made[0].removeprefix("model = "), *made[1:]]
+        return imports, before, [made[0].removeprefix("model = "), *made[1:]]
 
 
-def _made(algorithm: Algorithm, values: Mapping[str, Any], n_classes: int, seed: int, n_features: int) -> Any:
+def _made(
+    algorithm: Algorithm,
+    values: Mapping[str, Any],
+    n_classes: int,
+    seed: int,
+    n_features: int,
+    places: tuple[int, ...] | None = None,
+) -> Any:
     recipe = recipe_of(algorithm.id)
     if recipe is None:
-        return _Built(algorithm, values, n_features, n_classes, seed)
-    return recipe(values, "transform", n_features, n_classes, seed)
+        own: Any = _Built(algorithm.id, algorithm=algorithm, values=dict(values), sizes=(n_features, n_classes, seed))
+    else:
+        own = recipe(values, "transform", n_features, n_classes, seed)
+    if places is None:
+        return own
+    # the columns that it acts on come first then
+    rest = {"remainder": "passthrough", "sparse_threshold": 0}
+    return Call("sklearn.compose.ColumnTransformer", rest, ([("chosen", own, list(places))],))

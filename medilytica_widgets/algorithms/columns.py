@@ -1,8 +1,4 @@
-"""Encoders and imputers: how the table's own columns become numbers without gaps.
-
-They act on the raw columns, before everything else, in place of the default: one column for each category, and gaps
-filled with the median.
-"""
+"""Encoders: how a table's own columns of categories become numbers, in place of one column for each category."""
 
 from __future__ import annotations
 
@@ -11,23 +7,26 @@ from importlib.metadata import version
 from typing import Any
 
 from ..parameters import Parameter, ParameterTable
-from ._preparing import choice, iterations, tolerance
-from ._unsupervised import Experimental, Needs, entry, transform_lines
+from ._preparing import switch
+from ._unsupervised import Needs, entry, transform_lines
 from .base import Algorithm
 from .calls import Call
 
-_TASK = frozenset({"transform"})
+TASK = frozenset({"transform"})
 FREQUENCY = "frequency_encoder"
+HASHING = "hashing_encoder"
+WHOLE = r"(?s).+"
+"""The pattern of a whole cell."""
 _ENCODING = "https://scikit-learn.org/stable/modules/preprocessing.html#"
-_FILLING = "https://scikit-learn.org/stable/modules/impute.html#"
+_HASHING = "https://scikit-learn.org/stable/modules/feature_extraction.html#feature-hashing"
 
 
-def _nothing(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Call:
-    # as an algorithm of its own, all of it happens in the table's preparation
+def nothing(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Call:
+    """Return a transformer that changes nothing: as an algorithm of its own, all happens in the preparation."""
     return Call("sklearn.preprocessing.FunctionTransformer")
 
 
-def _scaled(call: Call) -> Call:
+def scaled(call: Call) -> Call:
     """Return a call whose numbers are brought to the scale of the other columns."""
     scaler = Call("sklearn.preprocessing.StandardScaler")
     return Call("sklearn.pipeline.make_pipeline", positional=(call, scaler))
@@ -45,7 +44,7 @@ def _one_hot(values: Mapping[str, Any], n_classes: int, regression: bool, seed: 
 
 def _ordinal(values: Mapping[str, Any], n_classes: int, regression: bool, seed: int) -> Call:
     arguments = {"handle_unknown": "use_encoded_value", "unknown_value": -1}
-    return _scaled(Call("sklearn.preprocessing.OrdinalEncoder", arguments))
+    return scaled(Call("sklearn.preprocessing.OrdinalEncoder", arguments))
 
 
 def _target(values: Mapping[str, Any], n_classes: int, regression: bool, seed: int) -> Call:
@@ -60,7 +59,7 @@ def _target(values: Mapping[str, Any], n_classes: int, regression: bool, seed: i
         kind = "KFold" if regression else "StratifiedKFold"
         drawn = {"n_splits": values["cv"], "shuffle": True, "random_state": seed}
         arguments["cv"] = Call(f"sklearn.model_selection.{kind}", drawn)
-    return _scaled(Call("sklearn.preprocessing.TargetEncoder", arguments))
+    return scaled(Call("sklearn.preprocessing.TargetEncoder", arguments))
 
 
 def _frequency(values: Mapping[str, Any], n_classes: int, regression: bool, seed: int) -> Call:
@@ -68,30 +67,16 @@ def _frequency(values: Mapping[str, Any], n_classes: int, regression: bool, seed
     return Call("sklearn.preprocessing.StandardScaler")
 
 
-def _simple(strategy: str) -> Any:
-    def recipe(values: Mapping[str, Any], n_classes: int, regression: bool, seed: int) -> Call:
-        filled = Call("sklearn.impute.SimpleImputer", {"strategy": strategy, "keep_empty_features": True})
-        return _scaled(filled)
-
-    return recipe
-
-
-def _knn(values: Mapping[str, Any], n_classes: int, regression: bool, seed: int) -> Call:
-    arguments = {"n_neighbors": values["n_neighbors"], "weights": values["weights"], "keep_empty_features": True}
-    # distances need columns of one scale
-    scaler = Call("sklearn.preprocessing.StandardScaler")
-    return Call("sklearn.pipeline.make_pipeline", positional=(scaler, Call("sklearn.impute.KNNImputer", arguments)))
-
-
-def _iterative(values: Mapping[str, Any], n_classes: int, regression: bool, seed: int) -> Call:
-    names = ("max_iter", "tol", "n_nearest_features")
-    filler = Experimental(
-        "sklearn.impute.IterativeImputer",
-        {**{name: values[name] for name in names}, "keep_empty_features": True, "random_state": seed},
-        enabled_by="sklearn.experimental.enable_iterative_imputer",
-    )
-    scaler = Call("sklearn.preprocessing.StandardScaler")
-    return Call("sklearn.pipeline.make_pipeline", positional=(scaler, filler))
+def _hashed(values: Mapping[str, Any], n_classes: int, regression: bool, seed: int) -> Call:
+    # each cell is one word, whatever is in it
+    arguments = {
+        "n_features": values["n_columns"],
+        "alternate_sign": values["signed"],
+        "lowercase": False,
+        "token_pattern": WHOLE,
+        "norm": None,
+    }
+    return Call("sklearn.feature_extraction.text.HashingVectorizer", arguments)
 
 
 def _encoder(id: str, name: str, guide: str, parameters: tuple[Parameter, ...] = (), **about: Any) -> Algorithm:
@@ -100,26 +85,12 @@ def _encoder(id: str, name: str, guide: str, parameters: tuple[Parameter, ...] =
         id=id,
         name=name,
         category=("Preprocessing", "Encoding"),
-        tasks=_TASK,
-        references=(_ENCODING + guide,),
+        tasks=TASK,
+        references=(_ENCODING + guide if guide else _HASHING,),
         parameters=ParameterTable(parameters),
-        recipe=_nothing,
+        recipe=nothing,
         lines=transform_lines,
         needs=Needs(target=target),
-        **about,
-    )
-
-
-def _imputer(id: str, name: str, guide: str, parameters: tuple[Parameter, ...] = (), **about: Any) -> Algorithm:
-    return entry(
-        id=id,
-        name=name,
-        category=("Preprocessing", "Missing values"),
-        tasks=_TASK,
-        references=(_FILLING + guide,),
-        parameters=ParameterTable(parameters),
-        recipe=_nothing,
-        lines=transform_lines,
         **about,
     )
 
@@ -224,89 +195,43 @@ FREQUENCY_ENCODER = _encoder(
     when_not="When categories of about the same share should be told apart: they become the same number.",
 )
 
-MEAN_IMPUTER = _imputer(
-    "mean_imputer",
-    "Mean imputer",
-    "univariate-feature-imputation",
-    summary="Fills the gaps of a column of numbers with its average over the training rows.",
-    when="When few values are missing, by chance, and columns are about bell-shaped.",
-    when_not="With extreme values, which move the average: the median does not follow them.",
-)
-
-MEDIAN_IMPUTER = _imputer(
-    "median_imputer",
-    "Median imputer",
-    "univariate-feature-imputation",
-    summary=(
-        "Fills the gaps of a column of numbers with its median over the training rows; this is what a table gets "
-        "without any step."
-    ),
-    when="As a rule: it is quick, and extreme values do not move it.",
-    when_not="When other columns tell what is missing: neighbours or regression fill gaps closer.",
-)
-
-KNN_IMPUTER = _imputer(
-    "knn_imputer",
-    "Nearest-neighbours imputer",
-    "nearest-neighbors-imputation",
+HASHING_ENCODER = _encoder(
+    "hashing_encoder",
+    "Hashing encoder",
+    "",
     (
         Parameter(
-            "n_neighbors",
+            "n_columns",
             "int",
-            5,
-            low=1,
-            high=1000,
+            16,
+            low=2,
+            high=4096,
             scale="log",
-            unit="rows",
-            label="neighbours",
-            help="How many similar rows are averaged. More give steadier, flatter values.",
-        ),
-        choice(
-            "weights",
-            "uniform",
-            ("uniform", "distance"),
-            "Whether all neighbours count the same, or nearer ones more.",
-        ),
-    ),
-    summary="Fills a gap with the average of the rows that are most alike in the columns that are there.",
-    when="When columns of numbers go together, on up to some ten thousand rows.",
-    when_not="On large tables: each row with a gap is compared with all training rows.",
-)
-
-ITERATIVE_IMPUTER = _imputer(
-    "iterative_imputer",
-    "Regression imputer",
-    "multivariate-feature-imputation",
-    (
-        iterations(10, "How often all columns are gone through, each filled anew from the others."),
-        tolerance(1e-3, "It ends when no value moves by more than this, in standard deviations."),
-        Parameter(
-            "n_nearest_features",
-            "int",
-            None,
-            low=1,
-            high=1000,
-            scale="log",
-            optional=True,
             unit="columns",
-            label="columns looked at",
-            help="From how many other columns a gap is filled; off takes all. Fewer are quicker on wide tables.",
+            label="new columns",
+            help="How many columns each column becomes. With fewer, more categories share one.",
+        ),
+        switch(
+            "signed",
+            True,
+            "Whether a category counts as +1 or -1 in its column, so that those that share one do not add up.",
+            label="plus or minus",
         ),
     ),
-    summary="Predicts the gaps of each column of numbers from the others by regression, in several rounds.",
-    when="When columns of numbers go together and much is missing.",
-    when_not="On wide tables, where it takes long, or when gaps themselves tell something.",
+    summary=(
+        "Puts each category into one of a fixed number of columns by a hash of its letters (MurmurHash3). Nothing is "
+        "learned, and a category not seen in training has its place too."
+    ),
+    when="For columns of thousands of categories, of which new ones keep coming: codes, addresses, user agents.",
+    when_not="When columns are to be understood: categories share one by chance, and it has no name.",
 )
 
-COLUMNS = (
+ENCODING = (
     ONE_HOT_ENCODER,
     ORDINAL_ENCODER,
     TARGET_ENCODER,
     FREQUENCY_ENCODER,
-    MEAN_IMPUTER,
-    MEDIAN_IMPUTER,
-    KNN_IMPUTER,
-    ITERATIVE_IMPUTER,
+    HASHING_ENCODER,
 )
 """All of them, in the order of a list."""
 
@@ -315,13 +240,6 @@ ENCODERS = {
     "ordinal_encoder": _ordinal,
     "target_encoder": _target,
     FREQUENCY: _frequency,
+    HASHING: _hashed,
 }
 """How the columns of categories are treated, by id: ``(values, n_classes, regression, seed) -> Call``."""
-
-IMPUTERS = {
-    "mean_imputer": _simple("mean"),
-    "median_imputer": _simple("median"),
-    "knn_imputer": _knn,
-    "iterative_imputer": _iterative,
-}
-"""How the columns of numbers are filled and scaled, by id: ``(values, n_classes, regression, seed) -> Call``."""

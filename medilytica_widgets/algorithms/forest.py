@@ -33,20 +33,29 @@ def _arguments(values: Mapping[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def _max_depth() -> Parameter:
-    return Parameter(
-        "max_depth",
-        "int",
-        None,
-        low=1,
-        high=1000,
-        scale="log",
-        unit="levels",
-        label="greatest depth",
-        optional=True,
-        help=(
+def _grown(features: str) -> tuple[Parameter, ...]:
+    """Return what both forests have: how many trees, how large, and what a split may choose from, with its help."""
+    return (
+        _trees.n_estimators(
+            100,
+            "How many trees are averaged. More give steadier predictions and cost time and memory in proportion; "
+            "past a few hundred little changes.",
+        ),
+        _trees.max_depth(
             "How many questions a tree may ask in a row. Off lets trees grow until their leaves are pure; a "
             "small depth makes a smaller, smoother model."
+        ),
+        _trees.min_samples_leaf(
+            "How many training rows each leaf must hold. Larger values smooth the predictions and guard against "
+            "noise; 1 lets a tree fit single rows."
+        ),
+        Parameter(
+            "max_features",
+            "choice",
+            "sqrt",
+            choices=tuple(_MAX_FEATURES),
+            label="features per split",
+            help=features,
         ),
     )
 
@@ -75,27 +84,10 @@ RANDOM_FOREST = estimator_entry(
     ),
     parameters=ParameterTable(
         (
-            _trees.n_estimators(
-                100,
-                "How many trees are averaged. More give steadier predictions and cost time and memory in proportion; "
-                "past a few hundred little changes.",
-            ),
-            _max_depth(),
-            _trees.min_samples_leaf(
-                "How many training rows each leaf must hold. Larger values smooth the predictions and guard against "
-                "noise; 1 lets a tree fit single rows."
-            ),
-            Parameter(
-                "max_features",
-                "choice",
-                "sqrt",
-                choices=tuple(_MAX_FEATURES),
-                label="features per split",
-                help=(
-                    "How many features a split may choose from: their square root, their binary logarithm, or a part "
-                    "of them. Fewer make the trees more different from each other; more help when few features "
-                    "matter. For regression, third or all often do better."
-                ),
+            *_grown(
+                "How many features a split may choose from: their square root, their binary logarithm, or a part "
+                "of them. Fewer make the trees more different from each other; more help when few features "
+                "matter. For regression, third or all often do better."
             ),
             _trees.class_weight(),
         )
@@ -134,27 +126,10 @@ EXTRA_TREES = estimator_entry(
     ),
     parameters=ParameterTable(
         (
-            _trees.n_estimators(
-                100,
-                "How many trees are averaged. More give steadier predictions and cost time and memory in proportion; "
-                "past a few hundred little changes.",
-            ),
-            _max_depth(),
-            _trees.min_samples_leaf(
-                "How many training rows each leaf must hold. Larger values smooth the predictions and guard against "
-                "noise; 1 lets a tree fit single rows."
-            ),
-            Parameter(
-                "max_features",
-                "choice",
-                "sqrt",
-                choices=tuple(_MAX_FEATURES),
-                label="features per split",
-                help=(
-                    "For how many features a split draws a threshold: their square root, their binary logarithm, or a "
-                    "part of them. Fewer make the trees more different; more help when few features matter. For "
-                    "regression, all often does better."
-                ),
+            *_grown(
+                "For how many features a split draws a threshold: their square root, their binary logarithm, or a "
+                "part of them. Fewer make the trees more different; more help when few features matter. For "
+                "regression, all often does better."
             ),
             _trees.class_weight(_shared.CLASSES),
             Parameter(

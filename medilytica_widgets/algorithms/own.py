@@ -4,47 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from ..errors import ParameterError, SpecError
+from ..errors import MedilyticaError, ParameterError, SpecError
 from ..parameters import Menu, Parameter, ParameterTable
 from ..registered import Entry, entries, find, hoisted, printed
 from .base import SUPERVISED, Algorithm, CodeRequest
-from .registry import list_, replace
+from .own_tasks import GROWN, PASSES, refusal, takes_classes
+from .registry import get, list_, replace
 
 OWN_CATEGORY = "Your own"
 SEEDS = ("random_state", "seed")
 """What a constructor calls the seed."""
+_MOST_PROVED = 1000
+_PROVED: WeakKeyDictionary[Entry, set[tuple[str, str]]] = WeakKeyDictionary()
+"""Tasks and values that are known to give an object."""
 
 
 # -- algorithms
 
 
-def own_algorithm(entry: Entry, tasks: frozenset[str], category: Sequence[str], when: str, when_not: str) -> Algorithm:
+def own_algorithm(
+    entry: Entry, tasks: frozenset[str], category: Sequence[str], when: str, when_not: str, staged: str | None = None
+) -> Algorithm:
     """Return the registry's entry of a registered class or function.
 
     ``entry.facts`` holds ``"takes"``: "values" for a function that takes all values as one mapping, else
-    "keywords"; and ``"seed"``, the name of the seed's argument or an empty string.
+    "keywords"; ``"seed"``, the name of the seed's argument or an empty string; and ``"target"``, whether ``fit`` of a
+    task without one asks for a target.
     """
 
     def build(values: Mapping[str, Any], task: str, n_features: int, n_classes: int, seed: int) -> Any:
-        made = (
-            entry.object(dict(values))
-            if entry.facts["takes"] == "values"
-            else entry.object(**_named(entry, values, seed))
-        )
-        needed = ["fit", "predict", *(["predict_proba"] if task == "classification" else [])]
-        missing = [name for name in needed if not callable(getattr(made, name, None))]
-        if missing:
-            raise SpecError(
-                f"{entry.called} ({entry.id!r}) gives a {type(made).__name__} without {' and '.join(missing)}; "
-                f"{task} needs {', '.join(needed)}, as scikit-learn's estimators have them."
-            )
+        made = _construct(entry, values, seed, staged)
+        if said := refusal(f"{entry.called} ({entry.id!r})", made, task, staged):
+            raise SpecError(said)
         return made
 
     def code(request: CodeRequest) -> list[str]:
-        return _code(entry, request)
+        return _code(entry, request, staged)
 
     # by these a training process finds the module that registers it
     build.__module__ = code.__module__ = entry.module
@@ -61,7 +61,71 @@ def own_algorithm(entry: Entry, tasks: frozenset[str], category: Sequence[str], 
         engine="estimator",
         coder=code,
         builder=build,
+        staged=staged,
     )
+
+
+def _construct(entry: Entry, values: Mapping[str, Any], seed: int, staged: str | None) -> Any:
+    if entry.facts["takes"] == "values":
+        return _made(entry, values, lambda: entry.object(dict(values)))
+    more = {"warm_start": True} if staged == GROWN else {}
+    return _made(entry, values, lambda: entry.object(**_named(entry, values, seed), **more))
+
+
+def _made(entry: Entry, values: Mapping[str, Any], make: Callable[[], Any], prefix: str = "") -> Any:
+    """Return what a constructor gives; where it raises, say with which values, and name the one that it spoke of."""
+    try:
+        return make()
+    except MedilyticaError:
+        raise
+    except Exception as error:  # whatever a constructor of somebody else raises
+        said = " ".join(str(error).split())[:300].rstrip(".")
+        named = next((name for name in entry.parameters if re.search(rf"\b{re.escape(name)}\b", said)), "")
+        shown = ", ".join(f"{name}={values[name]!r}" for name in entry.parameters) or "no arguments"
+        raise ParameterError(
+            f"{entry.called} ({entry.id!r}) cannot be made with {shown}: {type(error).__name__}: {said}. Set other "
+            "values, or mend its constructor and register it again.",
+            f"{prefix}{named}" if named else "",
+        ) from error
+
+
+def check_made(algorithm: str, values: Mapping[str, Any], task: str) -> None:
+    """Make sure that a registered algorithm or optimizer can be made with these values.
+
+    Raises
+    ------
+    ParameterError
+        Where its constructor raises; it names the parameter that the constructor spoke of.
+    SpecError
+        Where what comes of it lacks a method that the task needs.
+    """
+    entry = find("algorithm", algorithm)
+    if entry is not None:
+        _once(entry, task, values, lambda: get(algorithm).build(values, task, 1, 1, 0))
+    optimizer = own_optimizer(values.get("optimizer"))
+    if optimizer is not None:
+        options = options_of(optimizer, values)
+        _once(optimizer, "", options, lambda: _try_options(optimizer, options))
+
+
+def _once(entry: Entry, task: str, values: Mapping[str, Any], make: Callable[[], Any]) -> None:
+    """Make an object; what a form asks for at every key is made at the first only."""
+    known = _PROVED.setdefault(entry, set())
+    key = (task, repr(sorted(values.items())))
+    if key in known:
+        return
+    make()
+    if len(known) >= _MOST_PROVED:
+        known.clear()
+    known.add(key)
+
+
+def _try_options(entry: Entry, options: Mapping[str, Any]) -> None:
+    import torch
+
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(2, 2))]}]
+    decay = {"weight_decay": 0.0} if decays(entry) else {}
+    _made(entry, options, lambda: entry.object(groups, lr=0.1, **options, **decay), hyperparameter(entry.id, ""))
 
 
 def own_types() -> set[str]:
@@ -75,56 +139,35 @@ def _named(entry: Entry, values: Mapping[str, Any], seed: int) -> dict[str, Any]
     return {**given, **({entry.facts["seed"]: seed} if entry.facts["seed"] else {})}
 
 
-def _code(entry: Entry, request: CodeRequest) -> list[str]:
+def _code(entry: Entry, request: CodeRequest, staged: str | None) -> list[str]:
     imports, definition = hoisted(printed(entry))
     if entry.facts["takes"] == "values":
         call = f"{entry.called}({ {name: request.values[name] for name in entry.parameters}!r})"
     else:
         named = _named(entry, request.values, request.seed)
         call = f"{entry.called}({', '.join(f'{name}={value!r}' for name, value in named.items())})"
-    lines = [*imports, "", "", *definition, "", "", f"model = {call}", "model.fit(X_train, y_train)"]
-    lines.append("predicted = model.predict(X_test)")
-    if request.task == "classification":
-        lines.append("probabilities = model.predict_proba(X_test)")
-    return lines
+    rows = "X_train, y_train" if request.task in SUPERVISED or entry.facts["target"] else "X_train"
+    fit = [f"model.fit({rows})"]
+    if staged == "partial_fit":
+        classes = ""
+        if request.task == "classification" and takes_classes(entry.object):
+            classes = f", classes=np.arange({request.n_classes})"
+            imports = [*imports, *(["import numpy as np"] if "import numpy as np" not in imports else [])]
+        fit = [f"for _ in range({request.values[PASSES]}):", f"    model.partial_fit({rows}{classes})"]
+    return [*imports, "", "", *definition, "", "", f"model = {call}", *fit, *_ANSWERS[request.task]]
 
 
-def tasks_of(made: Any, given: Sequence[str] | None, title: str) -> frozenset[str]:
-    """Return the tasks of an estimator's class, or those that were given.
-
-    Raises
-    ------
-    SpecError
-        For tasks that it cannot do, or where nothing says which it does.
-    """
-    if given is not None:
-        wanted = frozenset([given] if isinstance(given, str) else given)
-        if not wanted or not wanted <= SUPERVISED:
-            raise SpecError(
-                f"{title} does {sorted(map(str, wanted))}; tasks takes 'classification', 'regression' or both."
-            )
-    else:
-        if not isinstance(made, type):
-            raise SpecError(
-                f"{title} is a function; say what its estimator does: tasks=['classification'], for example."
-            )
-        bases = {base.__name__ for base in made.__mro__}
-        wanted = frozenset(
-            task
-            for task, mixin in (("classification", "ClassifierMixin"), ("regression", "RegressorMixin"))
-            if mixin in bases
-        )
-        if not wanted:
-            wanted = frozenset({"classification" if hasattr(made, "predict_proba") else "regression"})
-    if isinstance(made, type):
-        needed = ["fit", "predict", *(["predict_proba"] if "classification" in wanted else [])]
-        missing = [name for name in needed if not callable(getattr(made, name, None))]
-        if missing:
-            raise SpecError(
-                f"{title} has no {' and no '.join(missing)}; {' and '.join(sorted(wanted))} needs "
-                f"{', '.join(needed)}, as scikit-learn's estimators have them."
-            )
-    return wanted
+_ANSWERS = {
+    "classification": ["predicted = model.predict(X_test)", "probabilities = model.predict_proba(X_test)"],
+    "regression": ["predicted = model.predict(X_test)"],
+    "clustering": ["predicted = model.predict(X_test)"],
+    "anomaly": [
+        "# True for an unusual row; a larger score means more unusual",
+        "predicted = model.predict(X_test) == -1",
+        "scores = -model.score_samples(X_test)",
+    ],
+    "transform": ["transformed = model.transform(X_test)"],
+}
 
 
 # -- optimizers

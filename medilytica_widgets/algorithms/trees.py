@@ -51,20 +51,9 @@ DECISION_TREE = estimator_entry(
     ),
     parameters=ParameterTable(
         (
-            Parameter(
-                "max_depth",
-                "int",
-                None,
-                low=1,
-                high=1000,
-                scale="log",
-                unit="levels",
-                label="greatest depth",
-                optional=True,
-                help=(
-                    "How many questions may follow each other. 3 to 6 can be read and rarely overfit; off lets the "
-                    "tree grow until its leaves are pure."
-                ),
+            _trees.max_depth(
+                "How many questions may follow each other. 3 to 6 can be read and rarely overfit; off lets the tree "
+                "grow until its leaves are pure."
             ),
             _trees.min_samples_leaf(
                 "How many training rows each leaf must hold. Larger values smooth the answer and guard against noise; "

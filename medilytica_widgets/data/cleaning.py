@@ -27,7 +27,7 @@ _INTEGER = r"^[+-]?\d{1,18}$"
 _NOT_FINITE = r"^(?i)[+-]?(inf|infinity|nan)$"
 _LEADING_ZERO = r"^0\d+$"
 _DATE_LIKE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?$"
-_DATE_FORMATS = (
+DATE_FORMATS = (
     "ISO8601",
     "%Y/%m/%d",
     "%d.%m.%Y",
@@ -271,7 +271,7 @@ def _dates_in(cells: Any, present: int) -> Cells | None:
         return None
     words = pd.Series(_objects(cells), dtype=object)
     best: tuple[int, str, NDArray[Any]] | None = None
-    for form in _DATE_FORMATS:
+    for form in DATE_FORMATS:
         read = parse_dates(words, form)
         count = int((~np.isnat(read)).sum())
         if best is None or count > best[0]:

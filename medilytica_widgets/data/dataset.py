@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,21 +19,22 @@ from ..errors import (
     DataError,
     EmptyTableError,
     SpecError,
-    check_kwargs,
     hint,
 )
-from ..registered import find
-from .builtin import BUILTIN
+from .by_hand import checked_kinds, read_kind, with_kind
 from .cleaning import Cells, as_frame, clean, tidy_names
+from .hints import hints_of, paired
 from .kinds import Column, detect
 from .sources import Reading, read
-from .spec import FRAME, DataSpec, Role, Task
+from .spec import FRAME, DataSpec, Kind, Task
 from .target import class_names, task_of
 from .text import header_hint
+from .wish import Progress, Wish
 
 if TYPE_CHECKING:
     from .paging import TablePager
     from .quality import Quality
+    from .splits import Split
 
 #: From this many columns on, loading warns about memory.
 WIDE = 5_000
@@ -41,87 +42,6 @@ WIDE = 5_000
 
 class MemoryWarning(UserWarning):
     """The table is so wide that training on all of its columns may not fit into memory."""
-
-
-def load_dataset(
-    source: Any,
-    target: str | None = None,
-    *,
-    names: Sequence[str] | None = None,
-    exclude: Iterable[str] | str = (),
-    roles: Mapping[str, Role] | None = None,
-    missing: Iterable[str] = ("", "NA", "?"),
-    name: str | None = None,
-    **unknown: Any,
-) -> Dataset:
-    """Load a table and find out what its columns are.
-
-    Parameters
-    ----------
-    source : path, str, DataFrame or Arrow table
-        A path or an http(s) address of a text table (delimiter, encoding and ``#`` comment lines
-        on top are detected), a Parquet or JSON file; a pandas DataFrame; a pyarrow Table; or the name of a
-        built-in table: "kepler", "spiral", "moons", "circles", "xor", "breast_cancer", "iris",
-        "wine", "diabetes"; or the id of a registered one.
-    target : str, optional
-        The column to predict. Built-in tables know theirs.
-    names : list of str, optional
-        Column names for a file without a header line.
-    exclude : list of str
-        Columns to set aside.
-    roles : dict of str to {"feature", "target", "set_aside"}
-        Roles by hand; they win over what is detected.
-    missing : list of str
-        Cell contents that mean "no value", after blanks around them are stripped.
-    name : str, optional
-        A name for display.
-    **unknown
-        The options of a registered table; no other keyword argument is taken.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    MissingFileError, EmptyTableError, EncodingError, ColumnNotFoundError, TargetError, DataError
-    UnknownArgumentError
-        For a keyword argument that does not exist.
-
-    Warns
-    -----
-    MemoryWarning
-        For a table of 5 000 columns or more.
-    """
-    own = find("dataset", source)
-    known = ("source", "target", "names", "exclude", "roles", "missing", "name", *(own.parameters if own else ()))
-    check_kwargs("load_dataset", {key: value for key, value in unknown.items() if key not in known}, known)
-    reading = read(source, names, unknown)
-    if target is None and "target" not in (roles or {}).values() and reading.source in BUILTIN:
-        target = BUILTIN[reading.source]
-    if target is None and "target" not in (roles or {}).values() and own is not None and reading.form == "own":
-        target = own.facts.get("target")
-    spec = DataSpec(
-        source=reading.source,
-        target=target,
-        names=None if names is None else [str(n) for n in names],
-        exclude=[exclude] if isinstance(exclude, str) else [str(e) for e in exclude],
-        roles=_checked_roles(roles),
-        missing=[missing] if isinstance(missing, str) else [str(m) for m in missing],
-        name=name,
-        options=reading.options,
-    )
-    return Dataset(reading, spec)
-
-
-def _checked_roles(roles: Mapping[str, Role] | None) -> dict[str, Role]:
-    for column, role in (roles or {}).items():
-        if role not in get_args(Role):
-            raise DataError(
-                f"The role of {column!r} is {role!r}; it is 'feature', 'target' or 'set_aside'. "
-                f"{hint(str(role), get_args(Role))}"
-            )
-    return {str(column): role for column, role in (roles or {}).items()}
 
 
 class Dataset:
@@ -144,7 +64,7 @@ class Dataset:
         None without a target.
     """
 
-    def __init__(self, reading: Reading, spec: DataSpec) -> None:
+    def __init__(self, reading: Reading, spec: DataSpec, known: Mapping[str, Cells] | None = None) -> None:
         self.reading = reading
         self.notes: list[str] = list(reading.notes)
         if reading.frame.shape[1] == 0 or len(reading.frame) == 0:
@@ -155,7 +75,13 @@ class Dataset:
             self._warn_wide(len(names), len(reading.frame), spec.name or reading.name)
         self.cells: dict[str, Cells] = {}
         for position, column in enumerate(names):
-            self.cells[column] = clean(reading.frame.iloc[:, position], spec.missing)
+            if known is not None and column in known:
+                self.cells[column] = known[column]
+                continue
+            raw = reading.frame.iloc[:, position]
+            self.cells[column] = clean(raw, spec.missing)
+            if column in spec.kinds:
+                self.cells[column] = read_kind(column, raw, self.cells[column], spec.kinds[column], spec.missing)
         self.frame = as_frame({c: cells.values for c, cells in self.cells.items()})
         self.name = spec.name or reading.name or "table"
         self.spec = spec.model_copy(update={"fingerprint": reading.fingerprint or self._content_hash()})
@@ -163,7 +89,8 @@ class Dataset:
         reading.frame = reading.frame.iloc[:0]
         self.target: str | None = self._find_target(names)
         self._check_names(names)
-        self.columns: list[Column] = [self._with_role(detect(c, cells)) for c, cells in self.cells.items()]
+        found = [self._detected(column, cells) for column, cells in self.cells.items()]
+        self.columns: list[Column] = [self._with_role(column) for column in paired(found)]
         self._by_name = {c.name: c for c in self.columns}
         self.notes += list(self.renamed.values())[:20]
         self.task: Task | None = self._find_task()
@@ -172,13 +99,23 @@ class Dataset:
         self._quality: Quality | None = None
 
     @classmethod
-    def from_spec(cls, spec: DataSpec | Mapping[str, Any]) -> Dataset:
+    def from_spec(
+        cls, spec: DataSpec | Mapping[str, Any], connection: Any = None, progress: Progress = None
+    ) -> Dataset:
         """Load the table that a spec describes.
+
+        Parameters
+        ----------
+        spec : DataSpec or dict
+        connection : optional
+            Of a table that came from SQL, where the query runs now. A spec holds no password and no live connection.
+        progress : callable or False, optional
+            As of `load_dataset`.
 
         Raises
         ------
         SpecError
-            Unknown fields, or the table was given in memory and has to be given again.
+            Unknown fields, or the table was given in memory or over a live connection and has to be given again.
         """
         if not isinstance(spec, DataSpec):
             try:
@@ -187,12 +124,27 @@ class Dataset:
                 first = error.errors()[0]
                 where = ".".join(str(part) for part in first["loc"])
                 raise SpecError(f"The data spec's {where!r} is not right: {first['msg']}.") from None
-        if spec.source == FRAME:
+        if connection is not None and spec.sql is None:
+            raise SpecError("connection=… is given, but the spec's table did not come from SQL. Leave it out.")
+        if spec.source == FRAME and connection is None:
+            if spec.sql is not None:
+                raise SpecError(
+                    f"The table {spec.name or 'of this spec'!r} came over a live connection, which a spec cannot hold. "
+                    "Give one again: Dataset.from_spec(spec, connection=…)."
+                )
             raise SpecError(
                 f"The table {spec.name or 'of this spec'!r} was given in memory and is not stored in the spec. "
                 "Load it again with load_dataset(frame, …) and give that dataset."
             )
-        data = cls(read(spec.source, spec.names, spec.options), spec)
+        try:
+            data = cls(read(spec.source, Wish.of(spec, connection, progress)), spec)
+        except DataError as error:
+            if spec.sql is None or connection is not None or "://" not in spec.source:
+                raise
+            raise DataError(
+                f"{error.message} A spec keeps the database's address without its password; if it asks for one, give "
+                "the connection again: Dataset.from_spec(spec, connection=…)."
+            ) from None
         if spec.fingerprint and spec.fingerprint != data.spec.fingerprint:
             data.notes.append("The content has changed since this spec was written; results may differ.")
         return data
@@ -216,6 +168,43 @@ class Dataset:
         except KeyError:
             raise ColumnNotFoundError(f"There is no column {name!r}. {hint(name, self._by_name)}") from None
 
+    def with_kinds(self, kinds: Mapping[str, Kind | None]) -> Dataset:
+        """Return the same table with other column kinds; this one stays as it is.
+
+        Parameters
+        ----------
+        kinds : dict of str to str or None
+            The kind of each column by hand; None goes back to what is detected. Columns left out keep what they have.
+
+        Returns
+        -------
+        Dataset
+            Where numbers or dates become words, a table from a file or an address is read again, so that they are as
+            they were written there.
+
+        Raises
+        ------
+        ColumnNotFoundError, DataError
+            There is no such column, or its values do not fit the kind; names the column and some of its values.
+        """
+        for name in kinds:
+            self.column(name)
+        given = checked_kinds({name: kind for name, kind in kinds.items() if kind is not None})
+        kept = {name: kind for name, kind in self.spec.kinds.items() if name not in kinds}
+        # without a fingerprint of the raw content there is only that of the cells, which the kinds change
+        changed = {"kinds": {**kept, **given}, "fingerprint": self.reading.fingerprint}
+        spec = self.spec.model_copy(update=changed)
+        # a query is not run again: its connection may be gone
+        again = spec.source != FRAME and spec.sql is None
+        if again and any(self._needs_words(name, kinds[name]) for name in kinds):
+            return Dataset.from_spec(spec)
+        known = {name: cells for name, cells in self.cells.items() if name not in kinds}
+        return Dataset(replace(self.reading, frame=self.frame), spec, known)
+
+    def _needs_words(self, name: str, kind: Kind | None) -> bool:
+        read = self.cells[name].storage != "text"
+        return read and (kind in ("categorical", "text") or (kind is None and name in self.spec.kinds))
+
     @property
     def features(self) -> list[Column]:
         """The columns to learn from."""
@@ -231,10 +220,18 @@ class Dataset:
         """The target's values as text, in order (numbers by size); empty unless the task is classification."""
         return class_names(self) if self.task == "classification" else []
 
-    def quality(self) -> Quality:
-        """Return what may be wrong with the table; computed once."""
+    def quality(self, parts: Split | None = None) -> Quality:
+        """Return what may be wrong with the table; computed once.
+
+        Parameters
+        ----------
+        parts : Split, optional
+            A division of the rows that is looked at for rows on both sides; the default one of seed 0 when None.
+        """
         from .quality import assess
 
+        if parts is not None:
+            return assess(self, parts)
         with self._lock:
             if self._quality is None:
                 self._quality = assess(self)
@@ -293,12 +290,22 @@ class Dataset:
         return target
 
     def _check_names(self, names: list[str]) -> None:
-        for what, given in (("exclude", self.spec.exclude), ("roles", self.spec.roles)):
+        for what, given in (
+            ("exclude", self.spec.exclude),
+            ("roles", self.spec.roles),
+            ("kinds", self.spec.kinds),
+        ):
             for column in given:
                 if column not in self.cells:
                     raise ColumnNotFoundError(
                         f"{what} names {column!r}, which is not a column of the table. {hint(column, names)}"
                     )
+
+    def _detected(self, name: str, cells: Cells) -> Column:
+        column = detect(name, cells)
+        if name in self.spec.kinds:
+            column = with_kind(column, self.spec.kinds[name], cells)
+        return replace(column, hints=hints_of(column, cells))
 
     def _with_role(self, column: Column) -> Column:
         if column.name == self.target:
@@ -314,7 +321,7 @@ class Dataset:
             "empty": "empty: no cell has a value",
             "constant": f"constant: {column.evidence}",
             "identifier": f"identifier: {column.evidence}",
-            "text": "free text: algorithms for tables do not use it yet",
+            "text": "free text: read by the step 'tfidf' alone",
         }.get(column.kind)
         return column if reason is None else replace(column, role="set_aside", reason=reason)
 

@@ -102,13 +102,12 @@ def clean_table(data: Dataset, plan: list[Input]) -> pd.DataFrame:
     return _ready(plan, [data.cells[column.name].values for column in plan])
 
 
-def shares_of(table: pd.DataFrame, inputs: list[Input]) -> dict[str, dict[str, float]]:
-    """Return of each column of categories the share of the rows that each one has."""
+def shares_of(table: pd.DataFrame, names: list[str]) -> dict[str, dict[str, float]]:
+    """Return of each of these columns of categories the share of the rows that each one has."""
     return {
-        column.name: {str(word): float(share) for word, share in counts.items()}
-        for column in inputs
-        if column.block == "categories"
-        for counts in (table[column.name].value_counts(normalize=True),)
+        name: {str(word): float(share) for word, share in counts.items()}
+        for name in names
+        for counts in (table[name].value_counts(normalize=True),)
     }
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from .cleaning import FEW_VALUES, Cells, labels
-from .spec import Role
+from .hints import Hint
+from .naming import name_speaks, says_id
+from .spec import Kind, Role
+from .units import written_as
 
-Kind = Literal["numeric", "categorical", "binary", "datetime", "text", "identifier", "constant", "empty"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 #: An identifier's values are different in at least this share of the rows …
@@ -22,17 +23,6 @@ IDENTIFIER_SHARE = 0.9
 REPEATED_SHARE = 0.5
 _WIDE = 100_000
 _ORDER_ROWS = 20
-
-_NUMBER_WORDS = frozenset(
-    "id ids identifier uuid guid uid key pk row rowid rowno index idx no nr num number serial "
-    "ssn record accession code".split()
-)
-_TEXT_WORDS = _NUMBER_WORDS | frozenset("name names email mail phone url uri link address hash ticket doi isbn".split())
-# ordinary words that end in "id" or "key" without naming anything
-_NOT_IDS = frozenset(
-    "acid amid arid avid aid bid covid fluid grid humid hybrid kid lid lipid liquid mid orchid paid "
-    "pyramid rapid rigid said solid steroid thyroid valid vivid centroid void turkey monkey".split()
-)
 
 
 @dataclass(frozen=True)
@@ -54,6 +44,8 @@ class Column:
     role : {"feature", "target", "set_aside"}
     reason : str
         Why the column is set aside; empty when it is not.
+    hints : tuple of Hint
+        What the values seem to mean, each with its evidence: a unit, an order, a currency, a place, ….
     """
 
     name: str
@@ -64,21 +56,7 @@ class Column:
     evidence: str
     role: Role = "feature"
     reason: str = ""
-
-
-def words_of(name: str) -> list[str]:
-    """Return the words of a column name: ``kepoiName_2`` has kepoi, name and 2."""
-    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
-
-
-def name_speaks(name: str, text: bool) -> Literal["", "weak", "strong"]:
-    """Tell whether a name is an identifier's: "strong" as a word of its own, "weak" as the end of one (``kepid``)."""
-    words = words_of(name)
-    if any(word in (_TEXT_WORDS if text else _NUMBER_WORDS) for word in words):
-        return "strong"
-    if any(word.endswith(("id", "uuid", "key")) and word not in _NOT_IDS for word in words):
-        return "weak"
-    return ""
+    hints: tuple[Hint, ...] = ()
 
 
 def detect(name: str, cells: Cells) -> Column:
@@ -134,7 +112,7 @@ def _number_evidence(name: str, present: NDArray[Any], distinct: int) -> str:
     low = float(present.min())
     said = f"{distinct:,} different whole numbers in {len(present):,} rows"
     if share < IDENTIFIER_SHARE:
-        return f"{said}, all large, and the name says id" if speaks and low >= _WIDE and _is_id(name) else ""
+        return f"{said}, all large, and the name says id" if speaks and low >= _WIDE and says_id(name) else ""
     if speaks == "strong":
         return f"{said}, and the name says so"
     steps = np.diff(present)
@@ -148,10 +126,6 @@ def _number_evidence(name: str, present: NDArray[Any], distinct: int) -> str:
     return ""
 
 
-def _is_id(name: str) -> bool:
-    return any(word.endswith("id") and word not in _NOT_IDS for word in words_of(name))
-
-
 def _text_kind(name: str, present: NDArray[Any], unique: NDArray[Any]) -> tuple[Kind, bool, str]:
     distinct, count = len(unique), len(present)
     sample = unique[:2000]
@@ -159,7 +133,7 @@ def _text_kind(name: str, present: NDArray[Any], unique: NDArray[Any]) -> tuple[
     spaces = float(np.mean([v.count(" ") for v in sample]))
     varied = f"{distinct:,} different texts in {count:,} rows"
     prose = spaces >= 4 or float(lengths.mean()) > 60
-    if distinct / count >= IDENTIFIER_SHARE and not prose:
+    if distinct / count >= IDENTIFIER_SHARE and not prose and not written_as([str(v) for v in sample[:100]]):
         if name_speaks(name, text=True):
             return "identifier", False, f"{varied}, and the name says so"
         digits = all(any(c.isdigit() for c in v) for v in sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,28 +12,25 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from ..errors import DataError, ModelFileError
-from .cleaning import labels
 from .dataset import Dataset
 from .further import FurtherTarget, further_targets
-from .inputs import MISSING, Input, clean_table, input_of, read_table, shared, shares_of
-from .plan import DEFAULT, Plan, apply_links, first_line, fit_links, output_names
+from .inputs import Input, clean_table, read_table, shared, shares_of
+from .layout import chosen, layout_of
+from .plan import DEFAULT, Link, Matrix, Plan, apply_links, first_line, fit_links, output_names
 from .soundness import check_sound
 from .spec import Task
 from .splits import Split
 from .target import class_names, target_of
-
-#: The most categories of one column that get a column of their own; rarer ones share one.
-MAX_CATEGORIES = 50
-
+from .transformer import DATE_PARTS, expanded, make_transformer, names_of
 
 #: What skops stores of scikit-learn's own steps but does not trust by default: functions and classes by their names,
 #: and dtypes as empty arrays.
 TRUSTED = [
     "functools.partial",
+    "medilytica_widgets.algorithms.autoencoder_estimator.Autoencoder",
     "numpy.dtype",
     "sklearn.feature_selection._mutual_info.mutual_info_classif",
     "sklearn.feature_selection._mutual_info.mutual_info_regression",
@@ -66,15 +64,17 @@ class Preprocessor:
         transformer: ColumnTransformer,
         steps: Sequence[Any] = (),
         shares: Mapping[str, Mapping[str, float]] | None = None,
+        dates: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._plan = plan
         self._missing = missing
         self._transformer = transformer
         self._steps = list(steps)
         self._shares = {name: dict(found) for name, found in (shares or {}).items()}
+        self._dates = {name: dict(parts) for name, parts in (dates or {}).items()}
         self.inputs = [column.name for column in plan]
         # of the matrix before each step, and after the last
-        self._names = [self._feature_names()]
+        self._names = [names_of(transformer)[0]]
         for step in self._steps:
             self._names.append(output_names(step, self._names[-1]))
         self.feature_names = self._names[-1]
@@ -92,7 +92,7 @@ class Preprocessor:
         without: Collection[str] = (),
         plan: Plan = DEFAULT,
         y: NDArray[Any] | None = None,
-    ) -> tuple[Preprocessor, NDArray[np.float32]]:
+    ) -> tuple[Preprocessor, NDArray[np.float32], Plan]:
         """Learn medians, scales and categories, and what the steps of a plan learn, from these rows of a dataset.
 
         Columns named in ``without`` are no features, whatever their role. ``y`` is the target of the rows, for steps
@@ -104,17 +104,18 @@ class Preprocessor:
         ndarray of float32
             The matrix of these rows. A target encoder gives them other values than `transform` would: each row
             without the part of the rows that holds it.
+        Plan
+            The one given, with the columns of the matrix that its steps act on.
 
         Raises
         ------
         DataError
             No column is left to learn from.
+        ColumnNotFoundError, SpecError
+            A step is for columns that are not there, or that it cannot treat.
         """
-        inputs = [
-            input_of(data, column.name, column.kind == "binary")
-            for column in data.features
-            if column.name not in without
-        ]
+        layout = layout_of(data, plan, without)
+        inputs = layout.inputs
         if not inputs:
             aside = "; ".join(f"{name!r}: {reason}" for name, reason in list(data.set_aside.items())[:5])
             raise DataError(
@@ -122,23 +123,19 @@ class Preprocessor:
                 + (f"Set aside: {aside}. " if aside else "The table has only its target. ")
                 + 'Give one back with roles={"column": "feature"}.'
             )
-        table = clean_table(data, inputs)
-        shares = shares_of(table.iloc[rows], inputs) if plan.shares else {}
-        transformer = make_transformer(
-            [p.name for p in inputs if p.block == "numbers"],
-            [p.name for p in inputs if p.block == "flags"],
-            [p.name for p in inputs if p.block == "categories"],
-            plan,
-        )
+        table = expanded(clean_table(data, inputs), layout.dates)
+        shares = shares_of(table.iloc[rows], layout.shared)
+        transformer = make_transformer(layout.blocks)
         part = shared(table, shares).iloc[rows]
         try:
             # an encoder that looks at the target encodes its own rows with care, so that no answer leaks into them
             matrix = transformer.fit_transform(part, y) if plan.target else transformer.fit(part).transform(part)
         except ValueError as error:
             raise DataError(f"The columns cannot be prepared so: {first_line(error)}") from error
-        missing, first = list(data.spec.missing), _float32(matrix)
-        steps, last = fit_links(plan, first, y)
-        return cls(inputs, missing, transformer, steps, shares), last
+        first = Matrix(_float32(matrix), *names_of(transformer, layout.dates))
+        resolved, steps, last = fit_links(plan, first, y, partial(_limits, data))
+        own = cls(inputs, list(data.spec.missing), transformer, steps, shares, layout.dates)
+        return own, last, resolved
 
     def transform(self, frame: pd.DataFrame | Mapping[str, Any]) -> NDArray[np.float32]:
         """Return the matrix of a table's rows.
@@ -168,12 +165,12 @@ class Preprocessor:
         table = read_table(frame, self._plan, self._missing)
         if len(table) == 0:
             return np.empty((0, len(self.feature_names)), dtype=np.float32)
-        matrix = self._transformer.transform(shared(table, self._shares))
+        matrix = self._transformer.transform(shared(expanded(table, self._dates), self._shares))
         return apply_links(self._steps, _float32(matrix))
 
     def transform_rows(self, data: Dataset, *parts: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         """Return the matrix of each part's rows of the dataset it was fitted on; quicker than `transform`."""
-        table = shared(clean_table(data, self._plan), self._shares)
+        table = shared(expanded(clean_table(data, self._plan), self._dates), self._shares)
         return [apply_links(self._steps, _float32(self._transformer.transform(table.iloc[rows]))) for rows in parts]
 
     @property
@@ -183,21 +180,21 @@ class Preprocessor:
 
     def numeric_scales(self) -> dict[str, dict[str, float]]:
         """Return ``{"median", "mean", "scale"}`` of each column of numbers, in its own units."""
-        names = [p.name for p in self._plan if p.block == "numbers"]
-        if not names:
-            return {}
-        steps = [step for _, step in self._transformer.named_transformers_["numbers"].steps]
-        scaler = next(step for step in steps if isinstance(step, StandardScaler))
-        # what fills the gaps, where that is one number
-        filled = next((step.statistics_ for step in steps if isinstance(step, SimpleImputer)), scaler.mean_)
-        return {
-            name: {
-                "median": float(filled[i]),
-                "mean": float(scaler.mean_[i]),
-                "scale": float(scaler.scale_[i]),
+        numbers = {p.name for p in self._plan if p.block == "numbers"}
+        found: dict[str, dict[str, float]] = {}
+        for _, fitted, columns in self._transformer.transformers_:
+            steps = [step for _, step in getattr(fitted, "steps", ())]
+            scaler = next((step for step in steps if isinstance(step, StandardScaler)), None)
+            if scaler is None:
+                continue
+            # what fills the gaps, where that is one number
+            filled = next((step.statistics_ for step in steps if isinstance(step, SimpleImputer)), scaler.mean_)
+            found |= {
+                name: {"median": float(filled[i]), "mean": float(scaler.mean_[i]), "scale": float(scaler.scale_[i])}
+                for i, name in enumerate(columns)
+                if name in numbers
             }
-            for i, name in enumerate(names)
-        }
+        return found
 
     def save_parts(self) -> tuple[bytes, dict[str, Any]]:
         """Return the fitted transformer in skops' format, and the rest as plain JSON."""
@@ -207,6 +204,8 @@ class Preprocessor:
         facts: dict[str, Any] = {"version": 1, "inputs": plan, "missing": list(self._missing)}
         if self._shares:
             facts["shares"] = self._shares
+        if self._dates:
+            facts["dates"] = self._dates
         if self._steps:
             facts["steps"] = len(self._steps)
         content = [self._transformer, *self._steps] if self._steps else self._transformer
@@ -233,55 +232,21 @@ class Preprocessor:
             check_sound(content)
             steps = content[1:] if plan.get("steps") else []
             missing = [str(m) for m in plan["missing"]]
-            return cls(inputs, missing, content[0] if steps else content, steps, plan.get("shares"))
+            dates = dict(plan.get("dates") or {})
+            if set(dates) - {column.name for column in inputs if column.storage == "datetime"} or any(
+                part not in DATE_PARTS for parts in dates.values() for part in parts.values()
+            ):
+                raise ModelFileError("The stored preprocessing takes dates apart that it does not read.")
+            transformed = content[0] if steps else content
+            return cls(inputs, missing, transformed, steps, plan.get("shares"), dates)
         except ModelFileError:
             raise
         except Exception as error:  # a damaged zip, JSON or schema each raise their own kind
             raise ModelFileError(f"The stored preprocessing cannot be read: {error}.") from error
 
-    def _feature_names(self) -> list[str]:
-        names: list[str] = []
-        for block, transformer, columns in self._transformer.transformers_:
-            if block == "remainder":
-                continue
-            if block == "numbers":
-                names += [str(c) for c in columns]
-                continue
-            if not isinstance(transformer, OneHotEncoder):
-                names += [str(name) for name in transformer.get_feature_names_out(np.asarray(columns, dtype=object))]
-                continue
-            for position, column in enumerate(columns):
-                rare = transformer.infrequent_categories_[position]
-                rare_set = set() if rare is None else {_shown(v) for v in rare}
-                kept = [_shown(v) for v in transformer.categories_[position] if _shown(v) not in rare_set]
-                names += [f"{column}={v}" for v in kept] + ([f"{column}=(rare)"] if rare_set else [])
-        return names
-
-
-def make_transformer(
-    numbers: list[str], flags: list[str], categories: list[str], plan: Plan = DEFAULT
-) -> ColumnTransformer:
-    """Return the unfitted preprocessing; `source_code.prepare_lines` prints the same one."""
-    one_hot = {"max_categories": MAX_CATEGORIES, "handle_unknown": "infrequent_if_exist", "sparse_output": False}
-    blocks: list[tuple[str, Any, list[str]]] = []
-    if numbers:
-        filled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-        blocks.append(("numbers", filled if plan.imputer is None else plan.imputer.build(), numbers))
-    if flags:
-        blocks.append(("flags", OneHotEncoder(**one_hot), flags))
-    if categories:
-        encoder = OneHotEncoder(**one_hot) if plan.encoder is None else plan.encoder.build()
-        blocks.append(("categories", encoder, categories))
-    return ColumnTransformer(blocks)
-
 
 def _float32(matrix: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.clip(matrix, -LIMIT, LIMIT), dtype=np.float32)
-
-
-def _shown(value: object) -> str:
-    word = labels(np.array([value]), "number")[0] if isinstance(value, (float, np.floating)) else str(value)
-    return MISSING if word is None else str(word)
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,7 +329,8 @@ def prepare(
         y, _ = target_of(data, chosen)
         y = y.astype(np.int64 if chosen == "classification" else np.float32)
     without = {other.column for other in others.values()}
-    preprocessor, train = Preprocessor.fit_transform(data, split.train, without, plan, y[split.train])
+    without |= split.reserved
+    preprocessor, train, resolved = Preprocessor.fit_transform(data, split.train, without, plan, y[split.train])
     validation, test = preprocessor.transform_rows(data, split.validation, split.test)
     return Prepared(
         train,
@@ -379,5 +345,9 @@ def prepare(
         preprocessor,
         split,
         others,
-        plan,
+        resolved,
     )
+
+
+def _limits(data: Dataset, link: Link) -> list[str] | None:
+    return chosen(data, link.where, link.name)

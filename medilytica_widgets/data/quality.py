@@ -3,112 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .kinds import Column, name_speaks
+from .distributions import findings_of
+from .findings import ROWS_SHOWN, Finding, FindingKind, Quality, ScorePart, scored
+from .kinds import Column
 from .leakage import suspects
+from .memory import memory_finding, memory_of
+from .naming import name_speaks
+from .patterns import missing_together, repeated_rows
 
 if TYPE_CHECKING:
     from .dataset import Dataset
+    from .splits import Split
 
-#: A finding names at most this many rows.
-ROWS_SHOWN = 1000
+__all__ = ["Finding", "FindingKind", "Quality", "ScorePart", "assess"]
+
 SMALL = 100
 #: The smallest class is called rare when it has less than this share of what even classes would have.
 RARE = 0.4
 
 
-class FindingKind(StrEnum):
-    """Kinds of findings."""
+def assess(data: Dataset, parts: Split | None = None, available: int | None = None) -> Quality:
+    """Return what may be wrong with a dataset, the gravest first.
 
-    EMPTY = "empty"
-    CONSTANT = "constant"
-    IDENTIFIER = "identifier"
-    DUPLICATE_ROWS = "duplicate_rows"
-    CLASS_IMBALANCE = "class_imbalance"
-    LEAKAGE = "leakage"
-    MIXED_TYPES = "mixed_types"
-    MISSING_VALUES = "missing_values"
-    UNNAMED_OR_DUPLICATE_COLUMNS = "unnamed_or_duplicate_columns"
-    SMALL_TABLE = "small_table"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing to know about a table.
-
-    Attributes
+    Parameters
     ----------
-    kind : FindingKind
-    columns : list of str
-        The columns concerned; empty when it is about rows or the whole table.
-    rows : list of int
-        Row numbers concerned, at most 1 000 of them; empty when it is about columns.
-    message : str
-        What was found.
-    advice : str
-        What to do.
+    data : Dataset
+    parts : Split, optional
+        The division that is looked at for rows on both sides; the default one of seed 0 when None.
+    available : int, optional
+        Bytes of memory that are left; asked of the machine when None.
     """
-
-    kind: FindingKind
-    columns: list[str]
-    rows: list[int]
-    message: str
-    advice: str
-
-
-@dataclass(frozen=True)
-class Quality:
-    """All findings, the gravest first, and a score from 0 to 100 (100: nothing found)."""
-
-    findings: list[Finding] = field(default_factory=list)
-    score: int = 100
-
-    def of(self, kind: FindingKind | str) -> list[Finding]:
-        """Return the findings of one kind."""
-        return [f for f in self.findings if f.kind == kind]
+    memory = memory_of(data, available)
+    if not any(c.kind != "empty" for c in data.columns):
+        return scored([_without_values(data)], 1.0, memory)
+    codes = {
+        name: pd.factorize(cells.values, use_na_sentinel=True)[0].astype(np.int64)
+        for name, cells in data.cells.items()
+        if cells.storage == "text"
+    }
+    findings = list(_findings(data, codes, parts))
+    if found := memory_finding(memory):
+        findings.append(found)
+    cells = len(data) * len(data.features)
+    return scored(findings, sum(c.missing for c in data.features) / cells if cells else 0.0, memory)
 
 
-# points taken from the score by each finding of a kind, and by all of a kind together
-_WEIGHTS: dict[FindingKind, tuple[float, float]] = {
-    FindingKind.LEAKAGE: (12, 30),
-    FindingKind.CLASS_IMBALANCE: (10, 10),
-    FindingKind.DUPLICATE_ROWS: (8, 8),
-    FindingKind.MIXED_TYPES: (5, 10),
-    FindingKind.SMALL_TABLE: (10, 10),
-    FindingKind.MISSING_VALUES: (2, 4),
-    FindingKind.UNNAMED_OR_DUPLICATE_COLUMNS: (3, 3),
-    FindingKind.EMPTY: (2, 2),
-    FindingKind.CONSTANT: (2, 2),
-    FindingKind.IDENTIFIER: (0, 0),
-}
-#: Points taken for missing cells: as many as the mean share of them in the features, in percent, up to this.
-_MOST_FOR_MISSING = 20
+def _without_values(data: Dataset) -> Finding:
+    return Finding(
+        FindingKind.EMPTY_TABLE,
+        [c.name for c in data.columns],
+        [],
+        f"No cell of the table has a value: {len(data):,} rows × {len(data.columns):,} columns are missing.",
+        "Check that the right file was saved and that missing=[…] names no value that means something.",
+    )
 
 
-def assess(data: Dataset) -> Quality:
-    """Return what may be wrong with a dataset, the gravest first."""
-    order = list(_WEIGHTS)
-    findings = sorted(_findings(data), key=lambda f: order.index(f.kind))
-    lost = 0.0
-    for kind, (each, most) in _WEIGHTS.items():
-        lost += min(most, each * sum(f.kind == kind for f in findings))
-    if data.features:
-        share = sum(c.missing for c in data.features) / (len(data) * len(data.features))
-        lost += min(_MOST_FOR_MISSING, 100 * share)
-    return Quality(findings, max(0, round(100 - lost)))
-
-
-def _findings(data: Dataset) -> Iterator[Finding]:
+def _findings(data: Dataset, codes: dict[str, NDArray[np.int64]], parts: Split | None) -> Iterator[Finding]:
     yield from _columns(data)
     yield from _mixed(data)
     yield from _missing(data)
+    yield from missing_together(data)
+    yield from findings_of(data, codes)
     if data.renamed:
         yield Finding(
             FindingKind.UNNAMED_OR_DUPLICATE_COLUMNS,
@@ -117,7 +78,7 @@ def _findings(data: Dataset) -> Iterator[Finding]:
             " ".join(list(data.renamed.values())[:5]),
             "Give every column a name of its own in the file, or with names=[…].",
         )
-    yield from _rows(data)
+    yield from _rows(data, codes, parts)
     if data.task is None:
         return
     yield from _balance(data)
@@ -131,6 +92,7 @@ def _findings(data: Dataset) -> Iterator[Finding]:
             f"{name!r} is set aside already; leave it so."
             if aside
             else f"If {name!r} is not known before {data.target!r} is, set it aside: exclude=[{name!r}].",
+            settled=aside,
         )
 
 
@@ -190,6 +152,7 @@ def _mixed(data: Dataset) -> Iterator[Finding]:
             f"{name!r} has mixed types: {len(cells.odd):,} of {len(data):,} cells {some}, the first in row "
             f"{int(cells.odd[0]):,}.",
             kept,
+            len(cells.odd),
         )
 
 
@@ -202,6 +165,7 @@ def _missing(data: Dataset) -> Iterator[Finding]:
             _rows_of(pd.isna(data.cells[data.target].values)),
             f"The target {data.target!r} is missing in {count:,} rows ({count / len(data):.1%}).",
             "These rows are left out of training and testing.",
+            count,
         )
     columns = sorted((c for c in data.features if c.missing), key=lambda c: -c.missing)
     if not columns:
@@ -220,6 +184,7 @@ def _missing(data: Dataset) -> Iterator[Finding]:
         f"{': ' if one else '; most in '}{worst}.",
         "Training fills numbers with the median and makes missing a category of its own."
         + (f" More than half is missing in {_some(half)}: consider setting aside." if half else ""),
+        int(rows.sum()),
     )
 
 
@@ -227,19 +192,8 @@ def _rows_of(chosen: NDArray[np.bool_]) -> list[int]:
     return [int(r) for r in np.flatnonzero(chosen)[:ROWS_SHOWN]]
 
 
-def _rows(data: Dataset) -> Iterator[Finding]:
-    used = [c.name for c in data.columns if c.kind not in ("identifier", "empty", "constant")]
-    if used:
-        repeated = np.flatnonzero(_row_hashes(data, used).duplicated().to_numpy())
-        if len(repeated):
-            yield Finding(
-                FindingKind.DUPLICATE_ROWS,
-                [],
-                [int(r) for r in repeated[:ROWS_SHOWN]],
-                f"{len(repeated):,} row{'s' if len(repeated) > 1 else ''} ({len(repeated) / len(data):.1%}) repeat"
-                f"{'' if len(repeated) > 1 else 's'} an earlier one in all but identifiers.",
-                "A copy in the test part makes results look better than they are; remove copies that are mistakes.",
-            )
+def _rows(data: Dataset, codes: dict[str, NDArray[np.int64]], parts: Split | None) -> Iterator[Finding]:
+    yield from repeated_rows(data, codes, parts)
     if len(data) < SMALL:
         yield Finding(
             FindingKind.SMALL_TABLE,
@@ -248,16 +202,6 @@ def _rows(data: Dataset) -> Iterator[Finding]:
             f"The table has {len(data):,} rows.",
             "Results on so few test rows vary by chance; prefer simple algorithms and read the intervals.",
         )
-
-
-def _row_hashes(data: Dataset, names: list[str]) -> pd.Series[Any]:
-    # 64-bit hashes of the rows, column by column: comparing whole rows is slow for wide tables
-    total = np.zeros(len(data), dtype=np.uint64)
-    for name in names:
-        codes = pd.factorize(data.cells[name].values, use_na_sentinel=True)[0].astype(np.int64).view(np.uint64)
-        with np.errstate(over="ignore"):
-            total = (total ^ pd.util.hash_array(codes + np.uint64(2))) * np.uint64(1_099_511_628_211)
-    return pd.Series(total)
 
 
 def _balance(data: Dataset) -> Iterator[Finding]:
@@ -277,4 +221,5 @@ def _balance(data: Dataset) -> Iterator[Finding]:
             f"The class {data.classes[smallest]!r} has {counts[smallest]:,} rows ({share:.1%}), "
             f"{data.classes[largest]!r} has {counts[largest]:,}.",
             "Accuracy hides mistakes on rare classes: look at balanced accuracy and at each class's recall.",
+            int(counts[smallest]),
         )

@@ -141,6 +141,7 @@ def _checks() -> tuple[tuple[type, Check, bool], ...]:
     from sklearn.ensemble._forest import BaseForest
     from sklearn.ensemble._gb import BaseGradientBoosting
     from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
+    from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
     from sklearn.neighbors._base import NeighborsBase
     from sklearn.preprocessing import PolynomialFeatures, QuantileTransformer
     from sklearn.svm._base import BaseLibSVM
@@ -159,6 +160,8 @@ def _checks() -> tuple[tuple[type, Check, bool], ...]:
         (_BaseKMeans, _check_kmeans, False),
         (PolynomialFeatures, _check_polynomials, False),
         (QuantileTransformer, _check_quantiles, False),
+        (CountVectorizer, _check_words, False),
+        (HashingVectorizer, _check_hashes, False),
     )
 
 
@@ -357,3 +360,37 @@ def _check_quantiles(model: Any) -> None:
     parts, edges = model.references_, model.quantiles_
     sound = ((parts >= 0) & (parts <= 1)).all() and (np.diff(parts) >= 0).all() and (np.diff(edges, axis=0) >= 0).all()
     _require(sound and len(edges) == len(parts), "damaged quantiles")
+
+
+_PATTERNS = frozenset({r"(?u)\b\w\w+\b", r"(?s).+"})
+"""What a word is; any other expression could take for ever."""
+
+
+def _check_text_reader(reader: Any, what: str) -> None:
+    # functions, files or other ways to take a text apart are never written here
+    plain = reader.input == "content" and reader.analyzer == "word" and reader.token_pattern in _PATTERNS
+    own = (reader.preprocessor, reader.tokenizer, reader.strip_accents)
+    _require(plain and own == (None, None, None) and reader.stop_words in (None, "english"), what)
+    lengths = reader.ngram_range
+    _require(isinstance(lengths, tuple) and len(lengths) == 2 and 1 <= lengths[0] <= lengths[1] <= 3, what)
+
+
+def _check_words(reader: Any) -> None:
+    if not _fitted(reader, "vocabulary_"):
+        return
+    what = "a damaged list of words"
+    _check_text_reader(reader, what)
+    words = reader.vocabulary_
+    _require(isinstance(words, dict) and all(isinstance(word, str) for word in words), what)
+    # room is made for so many columns, and a word writes into its own
+    places = list(words.values())
+    whole = all(isinstance(place, (int, np.integer)) for place in places)
+    _require(whole and sorted(map(int, places)) == list(range(len(words))), what)
+    if hasattr(reader, "_tfidf"):
+        _require(np.shape(vars(reader._tfidf).get("idf_")) == (len(words),), what)
+
+
+def _check_hashes(reader: Any) -> None:
+    what = "damaged hashing"
+    _check_text_reader(reader, what)
+    _require(isinstance(reader.n_features, (int, np.integer)) and 1 <= reader.n_features <= 2**16, what)

@@ -23,23 +23,21 @@ from .builtin import builtin_lines
 from .cleaning import LARGEST
 from .dataset import Dataset
 from .inputs import MISSING
-from .plan import DEFAULT, Plan, link_lines
-from .preprocess import LIMIT, MAX_CATEGORIES
+from .layout import Block, Layout, layout_of, read_view
+from .load_code import FORMS, read_lines, sample_lines
+from .numerals import plain_lines
+from .plan import DEFAULT, Plan, definition_lines, link_lines
+from .preprocess import LIMIT
 from .spec import DataSpec, Task
+from .split_code import split_imports, split_lines
 from .splits import Split
 from .target import class_names
+from .transformer import DATE_PARTS, MAX_CATEGORIES
 
 #: Where the script looks for a table that was given in memory.
 FRAME_FILE = "table.csv"
 _WIDTH = 110
 _TABLE_IMPORTS = ("import numpy as np", "import pandas as pd")
-SHARE_LINES = [
-    "# each category becomes its share of the training rows",
-    "for name in categories:",
-    "    shares = frame[name].iloc[train].value_counts(normalize=True)",
-    "    frame[name] = frame[name].map(shares).astype(np.float64).fillna(0.0)",
-]
-"""What counts categories for a frequency encoder."""
 
 
 def load_lines(spec: DataSpec, data: Dataset) -> list[str]:
@@ -56,12 +54,12 @@ def load_lines(spec: DataSpec, data: Dataset) -> list[str]:
     imports: list[str] = []
     lines: list[str]
     if form == "builtin":
-        lines = builtin_lines(data.reading.source)
+        lines = builtin_lines(data.reading.source, data.reading.options)
     elif form == "own":
         imports, lines = _own_lines(data)
-    elif form in ("parquet", "json"):
-        reader = f"frame = pd.read_{form}(DATA).reset_index(drop=True)"
-        lines = [f"DATA = {_text(data.reading.location)}", reader, *_renamed(data)]
+    elif form in FORMS:
+        imports, lines = read_lines(data)
+        lines += _renamed(data)
     elif form == "frame":
         lines = [
             "# The table was given in memory. Write it once: frame.to_csv(DATA, index=False), rows in the same order.",
@@ -72,7 +70,7 @@ def load_lines(spec: DataSpec, data: Dataset) -> list[str]:
     else:
         lines = [f"DATA = {_text(data.reading.location)}", *_read_csv(data)]
     imports = [line for line in imports if line not in _TABLE_IMPORTS]
-    return [*_TABLE_IMPORTS, *imports, "", *lines, *_cleaning(spec, data)]
+    return [*_TABLE_IMPORTS, *imports, "", *lines, *sample_lines(data), *_cleaning(spec, data)]
 
 
 def _own_lines(data: Dataset) -> tuple[list[str], list[str]]:
@@ -103,12 +101,12 @@ def prepare_lines(
         Columns of the matrix before each of these steps.
     """
     chosen = task or data.task
-    blocks = _blocks(data)
+    layout = layout_of(data, plan, split.reserved)
     targets = _targets(chosen, ("train", "validation", "test"))
-    lines = [*_transformer_lines(data, "preprocess", plan=plan), ""]
-    if blocks["categories"]:
-        lines.append(f"frame[categories] = frame[categories].fillna({_text(MISSING)})")
-        lines += SHARE_LINES if plan.shares else []
+    listed = _cleaned_numbers(read_view(data, plan, split))
+    lines = [*_transformer_lines(listed, "preprocess", layout), ""]
+    for block in layout.blocks:
+        lines += _filled(block, layout)
     lines += targets if plan.target else []
     answers = ", y_train" if plan.target else ""
     lines.append(f"X_train = clipped(preprocess.fit_transform(frame.iloc[train]{answers}))")
@@ -117,10 +115,12 @@ def prepare_lines(
     steps = link_lines(plan, widths[: len(plan.links)])
     further = [line for line in steps if line.startswith(("import ", "from "))]
     lines += steps[len(further) :]
-    return [*_imports(data, plan=plan), *further, "", *_target_lines(data, chosen), *_split_lines(split), *lines]
+    return [*_imports(layout, split), *further, "", *_target_lines(data, chosen), *split_lines(split), *lines]
 
 
-def pipeline_lines(data: Dataset, split: Split, task: Task | None = None, plan: Plan = DEFAULT) -> list[str]:
+def pipeline_lines(
+    data: Dataset, split: Split, task: Task | None = None, plan: Plan = DEFAULT, widths: Sequence[int] = ()
+) -> list[str]:
     """Return lines that define ``columns`` and ``clipped``, the first two steps of a scikit-learn pipeline.
 
     ``columns`` takes rows of ``frame``; ``clipped`` is a function of its result. Together they give bit for bit the
@@ -129,40 +129,65 @@ def pipeline_lines(data: Dataset, split: Split, task: Task | None = None, plan: 
 
     Parameters
     ----------
-    data, split, task, plan
+    data, split, task, plan, widths
         As of `prepare_lines`; the steps after the clipping are `medilytica_widgets.data.plan.link_sources`.
     """
     chosen = task or data.task
-    shared = plan.shares and bool(_blocks(data)["categories"])
-    lines = [*_transformer_lines(data, "columns", fills=not shared, plan=plan), ""]
-    if shared:
-        lines += [f"frame[categories] = frame[categories].fillna({_text(MISSING)})", *SHARE_LINES]
+    layout = layout_of(data, plan, split.reserved)
+    listed = _cleaned_numbers(read_view(data, plan, split))
+    lines = [*_transformer_lines(listed, "columns", layout, fills=True), ""]
+    for block in layout.blocks:
+        if not _fills_itself(block, layout):
+            lines += _filled(block, layout)
+    lines += definition_lines(plan, widths)
     lines += _targets(chosen, ("train", "test"))
     return [
-        *_imports(data, fills=not shared, plan=plan),
+        *_imports(layout, split, fills=True),
         "",
         *_target_lines(data, chosen),
-        *_split_lines(split),
+        *split_lines(split),
         *lines,
     ]
 
 
-def _imports(data: Dataset, fills: bool = False, plan: Plan = DEFAULT) -> list[str]:
-    blocks = _blocks(data)
-    own = [call for call, block in ((plan.imputer, "numbers"), (plan.encoder, "categories")) if call and blocks[block]]
-    made = [line for call in own for line in call.imports()]
-    default = bool(blocks["numbers"] and plan.imputer is None)
-    piped = default or bool(fills and blocks["categories"])
-    lines = ["import numpy as np", "from sklearn.compose import ColumnTransformer"]
-    if piped:
+def _imports(layout: Layout, split: Split, fills: bool = False) -> list[str]:
+    blocks = layout.blocks
+    calls = [call for block in blocks for call in (block.maker, block.filler) if call is not None]
+    made = [line for call in calls for line in call.imports()]
+    plain = [block for block in blocks if block.maker is None]
+    default = any(block.treated == "numbers" for block in plain)
+    inside = fills and any(_fills_itself(block, layout) for block in blocks)
+    lines = ["import numpy as np", *(["import pandas as pd"] if layout.dates or split.method == "grouped" else [])]
+    lines.append("from sklearn.compose import ColumnTransformer")
+    if default or inside:
         lines.append("from sklearn.impute import SimpleImputer")
-    lines.append("from sklearn.model_selection import train_test_split")
-    if piped:
+    lines += split_imports(split)
+    if default or inside or any(block.filler is not None for block in blocks):
         lines.append("from sklearn.pipeline import make_pipeline")
-    encoders = ["OneHotEncoder"] if blocks["flags"] or (blocks["categories"] and plan.encoder is None) else []
+    encoders = ["OneHotEncoder"] if any(block.treated != "numbers" for block in plain) else []
     encoders += ["StandardScaler"] if default else []
     lines += [f"from sklearn.preprocessing import {', '.join(encoders)}"] if encoders else []
     return [*lines, *(line for line in made if line not in lines)]
+
+
+def _fills_itself(block: Block, layout: Layout) -> bool:
+    """Whether a pipeline can fill a block's gaps with a word as a step of its own."""
+    return block.words and not block.single and not set(block.columns) & set(layout.shared)
+
+
+def _filled(block: Block, layout: Layout) -> list[str]:
+    """Return lines that fill the gaps of a block of words, and count their shares where these take their place."""
+    if not block.words:
+        return []
+    lines = [f"frame[{block.name}] = frame[{block.name}].fillna({_text(MISSING)})"]
+    if set(block.columns) & set(layout.shared):
+        lines += [
+            "# each category becomes its share of the training rows",
+            f"for name in {block.name}:",
+            "    shares = frame[name].iloc[train].value_counts(normalize=True)",
+            "    frame[name] = frame[name].map(shares).astype(np.float64).fillna(0.0)",
+        ]
+    return lines
 
 
 def _text(value: str) -> str:
@@ -207,8 +232,12 @@ def _read_csv(data: Dataset) -> list[str]:
     options = ["dtype=str", "keep_default_na=False", "skipinitialspace=True"]
     if form.delimiter != ",":
         options.append('sep=r"\\s+"' if form.delimiter == r"\s+" else f"sep={_text(form.delimiter)}")
-    if form.skip_rows:
+    if form.comments:
+        options.append(f"skiprows={[*range(form.skip_rows), *form.comments]}")
+    elif form.skip_rows:
         options.append(f"skiprows={form.skip_rows}")
+    if data.reading.packed:
+        options.append(f"compression={_text(data.reading.packed)}")
     if form.encoding != "utf-8":
         options.append(f"encoding={_text(form.encoding)}")
     if not form.quoted:
@@ -218,12 +247,13 @@ def _read_csv(data: Dataset) -> list[str]:
     if form.width:
         # an extra delimiter at the ends of lines must not make the first column an index
         options += [f"usecols=range({form.width})", "index_col=False"]
-    return [f"frame = pd.read_csv(DATA, {', '.join(options)})", *_renamed(data)]
+    return [f"frame = pd.read_csv(DATA, {', '.join(options)})", *_renamed(data), *plain_lines(form.styles)]
 
 
 def _renamed(data: Dataset) -> list[str]:
     names = [c.name for c in data.columns]
-    plain = data.reading.text is None or data.reading.text.plain_header
+    # names by hand are the script's to give, unless a text's own header says the same
+    plain = data.spec.names is None if data.reading.text is None else data.reading.text.plain_header
     if plain and names == [c for c in data.reading.columns if isinstance(c, str)]:
         return []
     return _listed("frame.columns", names)
@@ -244,7 +274,7 @@ def _cleaning(spec: DataSpec, data: Dataset) -> list[str]:
     numbers = _cleaned_numbers(data)
     words = blocks["categories"] + ([target] if target is not None and storage == "text" else [])
     dates = blocks["dates"] + ([target] if target is not None and storage == "datetime" else [])
-    typed = data.reading.form in ("builtin", "own", "parquet", "json")
+    typed = data.reading.form not in ("text", "frame")
     lines: list[str] = []
     if data.reading.form != "builtin":
         tokens = list(dict.fromkeys(token.strip() for token in [*spec.missing]))
@@ -300,47 +330,33 @@ def _target_lines(data: Dataset, task: Task | None) -> list[str]:
     return [*lines, f"y = frame[{target}].map({{value: index for index, value in enumerate({values})}})"]
 
 
-def _split_lines(split: Split) -> list[str]:
-    stratify = (", stratify=y[rows]", ", stratify=y[rest]") if split.stratified else ("", "")
-    return [
-        "",
-        "# train, validation and test rows",
-        "rows = np.flatnonzero(y.notna())",
-        f"rest, test = train_test_split(rows, test_size={len(split.test)}, random_state={split.seed}{stratify[0]})",
-        f"train, validation = train_test_split(rest, test_size={len(split.validation)}, "
-        f"random_state={split.seed}{stratify[1]})",
-    ]
+def _transformer_lines(numbers: Sequence[str], name: str, layout: Layout, fills: bool = False) -> list[str]:
+    """Return the transformer under a name, and the function that clips what it gives.
 
-
-def _transformer_lines(data: Dataset, name: str, fills: bool = False, plan: Plan = DEFAULT) -> list[str]:
-    """Return the transformer under a name, and the function that clips what it gives."""
-    blocks = _blocks(data)
-    lines = ["", "# preprocessing, fitted on the training rows only"]
+    ``numbers`` is the list that the cleaning left under this name.
+    """
+    lines = ["", "# preprocessing, fitted on the training rows only", *_date_lines(layout)]
     parts: list[str] = []
-    if blocks["numbers"]:
+    for block in layout.blocks:
         # the list that the cleaning used stands unless it held more
-        if blocks["numbers"] != _cleaned_numbers(data):
-            lines += _listed("numbers", blocks["numbers"])
-        filler = 'make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())'
-        parts.append(f'("numbers", {filler if plan.imputer is None else plan.imputer.source(4)}, numbers)')
-    encoder = (
-        f'OneHotEncoder(max_categories={MAX_CATEGORIES}, handle_unknown="infrequent_if_exist", sparse_output=False)'
-    )
-    if blocks["flags"]:
-        lines += _listed("flags", blocks["flags"])
-        parts.append(f'("flags", {encoder}, flags)')
-    if blocks["categories"]:
-        lines += _listed("categories", blocks["categories"])
-        encoder = encoder if plan.encoder is None else plan.encoder.source(4)
-        if fills:
+        if block.name != "numbers" or block.columns != numbers:
+            lines += _listed(block.name, block.columns)
+        if block.treated == "numbers" and block.maker is not None:
+            # what fills a gap need be no whole number
+            lines.append(f"frame[{block.name}] = frame[{block.name}].astype(np.float64)")
+        own = _one_of(block)
+        if block.filler is not None:
+            own = f"make_pipeline({block.filler.source(4)}, {own})"
+        if fills and _fills_itself(block, layout):
             filler = f'SimpleImputer(strategy="constant", fill_value={_text(MISSING)}, keep_empty_features=True)'
-            encoder = f"make_pipeline({filler}, {encoder})"
-        parts.append(f'("categories", {encoder}, categories)')
+            own = f"make_pipeline({filler}, {own})"
+        parts.append(f'("{block.name}", {own}, {block.name}{"[0]" if block.single else ""})')
+    dense = "], sparse_threshold=0)" if any(block.single for block in layout.blocks) else "])"
     return [
         *lines,
         f"{name} = ColumnTransformer([",
         *(f"    {part}," for part in parts),
-        "])",
+        dense,
         "",
         "",
         "def clipped(matrix: np.ndarray) -> np.ndarray:",
@@ -348,6 +364,28 @@ def _transformer_lines(data: Dataset, name: str, fills: bool = False, plan: Plan
         f"    return np.ascontiguousarray(matrix.clip(-{LIMIT:g}, {LIMIT:g}), dtype=np.float32)",
         "",
     ]
+
+
+def _one_of(block: Block) -> str:
+    if block.maker is not None:
+        return block.maker.source(4)
+    if block.treated == "numbers":
+        return 'make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())'
+    return f'OneHotEncoder(max_categories={MAX_CATEGORIES}, handle_unknown="infrequent_if_exist", sparse_output=False)'
+
+
+def _date_lines(layout: Layout) -> list[str]:
+    lines: list[str] = []
+    for name, parts in layout.dates.items():
+        lines += [
+            "# dates, days since 1970, are taken apart",
+            f"days = frame[{_text(name)}]",
+            'moments = pd.Series((days * 86400).round().to_numpy().astype("datetime64[s]"))',
+        ]
+        for new, part in parts.items():
+            source = DATE_PARTS[part].format(moments="moments", days="days")
+            lines.append(f"frame[{_text(new)}] = {source}")
+    return lines
 
 
 def _targets(task: Task | None, parts: Sequence[str]) -> list[str]:

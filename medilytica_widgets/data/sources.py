@@ -1,12 +1,10 @@
-"""Where tables come from: files, addresses, frames in memory; built-in tables are in ``builtin.py``."""
+"""Where tables come from: files, folders, addresses, databases, objects in memory, built-in and registered tables."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import urllib.error
-import urllib.request
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,16 +14,25 @@ import pandas as pd
 from ..errors import DataError, EmptyTableError, MedilyticaError, MissingFileError, SpecError, hint, nearest_name
 from ..parameters import OWN_FIRST
 from ..registered import Entry, find
-from .builtin import BUILTIN, SAMPLE, builtin_frame
+from . import lines
+from .archive import ARCHIVE, archive_table, copies
+from .arrow_files import arrow_form, from_arrow, read_arrow, read_folder, speaks_arrow
+from .builtin import BUILTIN, DRAWN, SAMPLE, builtin_frame
+from .download import fetch
+from .excel import is_workbook, read_workbook
+from .json_files import read_json
+from .sampling import Sample, checked_rows, sampled, sampled_parquet
 from .spec import FRAME
+from .sql import is_query, read_sql
 from .text import TextFormat, read_text
+from .text_stream import sampled_text
+from .unpacking import unpack
+from .wish import Wish
 
-Form = Literal["text", "parquet", "json", "builtin", "own", "frame"]
+Form = Literal["text", "parquet", "feather", "stream", "folder", "json", "excel", "sql", "builtin", "own", "frame"]
 
-#: The largest answer read from an address, in bytes.
-URL_LIMIT = 1 << 30
-URL_SECONDS = 60
-_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data")
+_JSON_LINES = (".jsonl", ".ndjson")
+_PACKED = (".gz", ".zip")
 
 
 @dataclass
@@ -50,7 +57,17 @@ class Reading:
     name : str
     notes : list of str
     options : dict
-        Of a registered table, every argument.
+        Of a registered or a drawn table, every argument.
+    sheet : str, optional
+        Of a spreadsheet, the sheet that was read.
+    shape : tuple of str
+        Of JSON, its form and the name that holds the records; of a spreadsheet, the row and columns of the table.
+    packed : str
+        How the file is compressed: "gzip", "zip", or nothing.
+    sample : Sample, optional
+        Which rows were taken, where not all were.
+    target : str, optional
+        The column to predict, where the source knows it.
     """
 
     frame: pd.DataFrame
@@ -63,64 +80,124 @@ class Reading:
     name: str = ""
     notes: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    sheet: str | None = None
+    shape: tuple[str, str] = ("", "")
+    packed: str = ""
+    sample: Sample | None = None
+    target: str | None = None
 
 
-def read(source: Any, names: Sequence[str] | None, options: Mapping[str, Any] | None = None) -> Reading:
-    """Read any supported source; ``options`` are the arguments of a registered table.
+def options_of(source: Any) -> tuple[str, ...]:
+    """Return the keyword arguments that a registered, drawn or archive table takes of its own."""
+    own = find("dataset", source)
+    if own is not None:
+        return tuple(own.parameters)
+    if not isinstance(source, str):
+        return ()
+    return tuple(DRAWN[source]) if source in DRAWN else ("refresh",) if source in ARCHIVE else ()
+
+
+def read(source: Any, wish: Wish) -> Reading:
+    """Read any supported source, and take the sample of it that is wished for.
 
     Raises
     ------
-    MissingFileError, EmptyTableError, EncodingError, DataError
+    MissingFileError, EmptyTableError, EncodingError, MissingExtraError, DataError
     """
+    rows = checked_rows(wish.rows)
+    reading = _read(source, wish)
+    if reading.sample is None:
+        reading.frame, reading.sample = sampled(reading.frame, rows, wish.seed)
+    if reading.sample is not None:
+        reading.notes.append(reading.sample.note())
+    return reading
+
+
+def _read(source: Any, wish: Wish) -> Reading:
     own = find("dataset", source)
     if own is not None and not Path(source).exists():
-        return _registered(own, names, options or {})
-    if options:
+        return _registered(own, wish)
+    if wish.sql is not None:
+        return _from_sql(wish)
+    if isinstance(source, str) and not _there(source):
+        if source in BUILTIN:
+            return _built_in(source, wish)
+        if source in ARCHIVE:
+            return _from_archive(source, wish)
+    if wish.options:
         raise SpecError(f"No data set is registered as {source!r}. {OWN_FIRST}")
     if isinstance(source, pd.DataFrame):
-        return _in_memory(source, names)
-    if hasattr(source, "to_pandas") and hasattr(source, "column_names"):
-        return _in_memory(source.to_pandas(), names)
+        return _in_memory(source, wish)
     if not isinstance(source, (str, Path)):
+        if speaks_arrow(source):
+            return _in_memory(from_arrow(source), wish)
+        if hasattr(source, "to_pandas"):
+            return _in_memory(source.to_pandas(), wish)
         raise DataError(
             f"A table cannot be read from {type(source).__name__}. Give a path, an address, a pandas DataFrame, "
             f"an Arrow table, or the name of a built-in table ({', '.join(BUILTIN)})."
         )
-    if isinstance(source, str) and source in BUILTIN and not Path(source).exists():
-        return _built_in(source, names)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
-        return _parse(_download(source), source, source, names)
-    path = Path(source).expanduser()
-    return _parse(_bytes_of(path, str(source)), str(source), str(path.resolve()), names)
+        return _parse(fetch(source, source, wish.progress), source, source, wish)
+    return _from_path(Path(source).expanduser(), str(source), wish)
 
 
-def _in_memory(frame: pd.DataFrame, names: Sequence[str] | None) -> Reading:
+def is_sql(source: Any) -> bool:
+    """Tell whether a source is a query, not the name of a file or of a table."""
+    return is_query(source) and find("dataset", source) is None and not _there(source)
+
+
+def _there(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):  # longer than a path may be
+        return False
+
+
+def _in_memory(frame: pd.DataFrame, wish: Wish) -> Reading:
     if not isinstance(frame.columns, pd.MultiIndex) and not isinstance(frame.index, pd.RangeIndex):
         # the index is no column; positions are what everything else speaks of
         frame = frame.reset_index(drop=True)
-    columns = list(frame.columns) if names is None else _checked(names, frame.shape[1], "The frame")
+    columns = list(frame.columns) if wish.names is None else _checked(wish.names, frame.shape[1], "The frame")
     return Reading(frame, columns, FRAME, FRAME, "frame", name="table")
 
 
-def _built_in(name: str, names: Sequence[str] | None) -> Reading:
-    if names is not None:
+def _built_in(name: str, wish: Wish) -> Reading:
+    if wish.names is not None:
         raise DataError(f"The built-in table {name!r} has its own column names; leave out names=….")
+    if wish.options and name not in DRAWN:
+        raise DataError(f"The built-in table {name!r} has no options; it is the same for everybody.")
     if name == "kepler":
-        reading = _parse(SAMPLE.read_bytes(), name, str(SAMPLE), None)
-        reading.name = name
+        reading = _parse(SAMPLE.read_bytes(), name, str(SAMPLE), Wish(rows="all"))
+        reading.name, reading.target = name, BUILTIN[name]
         return reading
-    frame = builtin_frame(name)
-    return Reading(frame, list(frame.columns), name, name, "builtin", name=name)
+    options = DRAWN[name].validate(wish.options) if wish.options else {}
+    frame = builtin_frame(name, options)
+    columns = list(frame.columns)
+    return Reading(frame, columns, name, name, "builtin", name=name, options=options, target=BUILTIN[name])
 
 
-def _registered(entry: Entry, names: Sequence[str] | None, options: Mapping[str, Any]) -> Reading:
-    if names is not None:
+def _from_archive(name: str, wish: Wish) -> Reading:
+    if wish.names is not None:
+        raise DataError(f"NASA's table {name!r} has its own column names; leave out names=….")
+    refresh = wish.options.get("refresh", False)
+    if not isinstance(refresh, bool):
+        raise DataError(f"refresh is {refresh!r}; it takes True or False.")
+    content, copy, notes = archive_table(name, refresh, wish.progress, copies())
+    reading = _parse(content, name, str(copy), Wish(missing=wish.missing))
+    reading.name, reading.target = name, ARCHIVE[name].target
+    reading.notes = [*notes, *reading.notes]
+    return reading
+
+
+def _registered(entry: Entry, wish: Wish) -> Reading:
+    if wish.names is not None:
         raise DataError(f"The registered table {entry.id!r} has its own column names; leave out names=….")
-    for name in options:
+    for name in wish.options:
         if name not in entry.parameters:
             known = hint(str(name), entry.parameters) if entry.parameters else "It has no options."
             raise DataError(f"The registered table {entry.id!r} has no option {name!r}. {known}")
-    full = entry.parameters.validate(options)
+    full = entry.parameters.validate(wish.options)
     try:
         frame = entry.object(**full)
     except MedilyticaError:
@@ -136,23 +213,88 @@ def _registered(entry: Entry, names: Sequence[str] | None, options: Mapping[str,
             "DataFrame."
         )
     frame = frame.reset_index(drop=True)
-    return Reading(frame, list(frame.columns), entry.id, entry.id, "own", name=entry.id, options=full)
+    target, columns = entry.facts.get("target"), list(frame.columns)
+    return Reading(frame, columns, entry.id, entry.id, "own", name=entry.id, options=full, target=target)
 
 
-def _bytes_of(path: Path, given: str) -> bytes:
+def _from_sql(wish: Wish) -> Reading:
+    frame, kept, source = read_sql(wish)
+    columns = list(frame.columns) if wish.names is None else _checked(wish.names, frame.shape[1], "The answer")
+    sql = (wish.sql or "").strip()
+    name = sql if len(sql.split()) == 1 else "query"
+    sample = Sample(len(frame), kept.total, wish.seed, forced=False) if kept.total > len(frame) else None
+    notes = ["The rows came through a live connection, which a specification cannot hold."] if source is None else []
+    where, form = (FRAME, "frame") if source is None else (source, "sql")
+    return Reading(frame, columns, where, where, form, name=name, notes=notes, sample=sample)  # type: ignore[arg-type]
+
+
+def _from_path(path: Path, given: str, wish: Wish) -> Reading:
     try:
-        return path.read_bytes()
+        if path.is_dir():
+            return _from_folder(path, given, wish)
+        with open(path, "rb") as file:
+            head = file.read(1 << 12)
+            size = os.fstat(file.fileno()).st_size
+        large = _sampled(path, given, head, wish)
+        if large is not None:
+            return large
+        if size > lines.LONGEST_LINE and _is_text(head, path.suffix.lower()):
+            # before all of it is in memory
+            with open(path, "rb") as file:
+                lines.check_lines(file.read(lines.LONGEST_LINE + 1), path.name)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise MissingFileError(_absent(path, given)) from None
-    except IsADirectoryError:
-        raise DataError(f"{given!r} is a folder. Give the path of one file in it.") from None
-    except OSError as error:
-        raise DataError(f"The file {given!r} cannot be read: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, MedilyticaError):
+            raise
+        raise DataError(f"The file {given!r} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    return _parse(content, given, str(path.resolve()), wish)
+
+
+def _is_text(head: bytes, suffix: str) -> bool:
+    binary = (b"\x1f\x8b", b"PK\x03\x04")
+    return not (
+        head.startswith(binary)
+        or arrow_form(head, suffix)
+        or is_workbook(head, suffix)
+        or suffix in (".json", *_JSON_LINES, *_PACKED)
+    )
+
+
+def _sampled(path: Path, given: str, head: bytes, wish: Wish) -> Reading | None:
+    """Return a sample of a file that does not fit into memory; None for all others."""
+    suffix, location = path.suffix.lower(), str(path.resolve())
+    if arrow_form(head, suffix) == "parquet":
+        try:
+            found = sampled_parquet(path, checked_rows(wish.rows), wish.seed)
+        except (OSError, ValueError):
+            # damaged, which the reader says better
+            return None
+        if found is None:
+            return None
+        frame, sample = found
+        columns = list(frame.columns) if wish.names is None else _checked(wish.names, frame.shape[1], repr(path.name))
+        return Reading(frame, columns, given, location, "parquet", name=path.stem, sample=sample)
+    if not _is_text(head, suffix) or not head.strip():
+        return None
+    text = sampled_text(path, path.name, suffix == ".tsv", wish)
+    if text is None:
+        return None
+    frame, columns, form, notes, digest, sample = text
+    return Reading(frame, columns, given, location, "text", form, digest, path.stem, notes, sample=sample)
+
+
+def _from_folder(path: Path, given: str, wish: Wish) -> Reading:
+    frame, sample, notes = read_folder(path, given, checked_rows(wish.rows), wish.seed)
+    columns = list(frame.columns) if wish.names is None else _checked(wish.names, frame.shape[1], repr(given))
+    location = str(path.resolve())
+    return Reading(frame, columns, given, location, "folder", name=path.resolve().name, notes=notes, sample=sample)
 
 
 def _absent(path: Path, given: str) -> str:
     if not path.suffix and path.name == given:
-        near = nearest_name(given, BUILTIN)
+        near = nearest_name(given, [*BUILTIN, *ARCHIVE])
         built_in = f"Built-in tables: {', '.join(BUILTIN)}. {OWN_FIRST}"
         tables = f"Did you mean the built-in table {near!r}?" if near else built_in
         return f"There is no file and no built-in table called {given!r}. {tables}"
@@ -163,22 +305,7 @@ def _absent(path: Path, given: str) -> str:
     return f"There is no file {given!r}. {there}"
 
 
-def _download(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "medilytica-widgets"})
-    try:
-        with urllib.request.urlopen(request, timeout=URL_SECONDS) as answer:
-            content = bytes(answer.read(URL_LIMIT + 1))
-    except urllib.error.HTTPError as error:
-        raise MissingFileError(f"{url} cannot be read: the server answered {error.code} {error.reason}.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise DataError(f"{url} cannot be read: {reason}. Check the address and the network.") from None
-    if len(content) > URL_LIMIT:
-        raise DataError(f"{url} is larger than {URL_LIMIT >> 30} GB. Download it and give the path.")
-    return content
-
-
-def _parse(content: bytes, source: str, location: str, names: Sequence[str] | None) -> Reading:
+def _parse(content: bytes, source: str, location: str, wish: Wish) -> Reading:
     clean = location.split("?")[0] if location.startswith("http") else location
     suffix = Path(clean).suffix.lower()
     shown = Path(clean).name or source
@@ -186,26 +313,47 @@ def _parse(content: bytes, source: str, location: str, names: Sequence[str] | No
         raise EmptyTableError(f"{shown!r} is empty: there is nothing to load. Check that the right file was saved.")
     fingerprint = hashlib.sha256(content).hexdigest()
     stem = Path(clean).stem or source
-    if suffix in (".parquet", ".pq") or content[:4] == b"PAR1":
-        frame, form = _typed(content, shown, "parquet"), "parquet"
-    elif suffix == ".json":
-        frame, form = _typed(content, shown, "json"), "json"
-    elif suffix in (".xlsx", ".xls", ".ods"):
-        raise DataError(f"{shown!r} is a spreadsheet. Save the sheet as CSV and load that file.")
+    names = wish.names
+    sheet, shape, packed = None, ("", ""), ""
+    notes: list[str] = []
+    form: Form
+    arrow = arrow_form(content, suffix)
+    workbook = arrow is None and is_workbook(content, suffix)
+    if wish.sheet is not None and not workbook:
+        raise DataError(f"{shown!r} is no spreadsheet, so it has no sheet {wish.sheet!r}; leave out sheet=….")
+    if arrow is not None:
+        frame, form = read_arrow(content, shown, arrow).reset_index(drop=True), arrow
+    elif workbook:
+        frame, sheet, notes, shape = read_workbook(content, shown, wish.sheet, names is not None)
+        form = "excel"
     else:
-        table, columns, text, notes = read_text(content, shown, suffix == ".tsv", names)
-        return Reading(table, columns, source, location, "text", text, fingerprint, stem, notes)
+        content, suffix, stem, packed = _unpacked(content, shown, suffix, stem)
+        if suffix not in (".json", *_JSON_LINES):
+            lines.check_lines(content, shown)
+            table, columns, text, notes = read_text(content, shown, suffix == ".tsv", names, wish.missing)
+            return Reading(table, columns, source, location, "text", text, fingerprint, stem, notes, packed=packed)
+        frame, shape, notes = read_json(content, shown, suffix in _JSON_LINES)
+        form = "json"
     columns = list(frame.columns) if names is None else _checked(names, frame.shape[1], repr(shown))
-    return Reading(frame, columns, source, location, form, None, fingerprint, stem)  # type: ignore[arg-type]
+    return Reading(
+        frame, columns, source, location, form, None, fingerprint, stem, notes, sheet=sheet, shape=shape, packed=packed
+    )
 
 
-def _typed(content: bytes, shown: str, form: str) -> pd.DataFrame:
-    try:
-        frame = pd.read_parquet(io.BytesIO(content)) if form == "parquet" else pd.read_json(io.BytesIO(content))
-    except Exception as error:  # the parsers raise many kinds; all of them mean that the file is damaged
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{shown!r} is not a readable {form} table: {first}.") from None
-    return frame.reset_index(drop=True)
+def _unpacked(content: bytes, shown: str, suffix: str, stem: str) -> tuple[bytes, str, str, str]:
+    """Return a text's content, its ending, its name without it, and how it was compressed."""
+    packed = unpack(content, shown)
+    if packed is None:
+        return content, suffix, stem, ""
+    how = "gzip" if content.startswith(b"\x1f\x8b") else "zip"
+    inside, name = packed
+    suffix, stem = Path(name).suffix.lower(), Path(name).stem
+    binary = arrow_form(inside, suffix) or is_workbook(inside, suffix)
+    if binary or (how == "zip" and suffix in (".json", *_JSON_LINES)):
+        raise DataError(f"{shown!r} holds {name!r}, which is read unpacked only. Unpack it and load what is in it.")
+    if not inside.strip():
+        raise EmptyTableError(f"{shown!r} holds an empty file: there is nothing to load.")
+    return inside, suffix, stem, how
 
 
 def _checked(names: Sequence[str], count: int, shown: str) -> list[Any]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 Role = Literal["feature", "target", "set_aside"]
 Task = Literal["classification", "regression"]
+Kind = Literal["numeric", "categorical", "binary", "datetime", "text", "identifier", "constant", "empty"]
 
 #: The source of a table that was given in memory; it cannot be found again from the spec alone.
 FRAME = "<frame>"
@@ -19,8 +20,8 @@ class DataSpec(BaseModel):
     Parameters
     ----------
     source : str
-        A path, an http(s) address, the name of a built-in table or of a registered one, or ``"<frame>"`` for a table
-        given in memory.
+        A path, an http(s) address, the name of a built-in table or of a registered one, the address of a database
+        without its password (with ``sql``), or ``"<frame>"`` for a table given in memory or over a live connection.
     target : str, optional
         The column to predict.
     names : list of str, optional
@@ -36,7 +37,20 @@ class DataSpec(BaseModel):
     fingerprint : str
         SHA-256 of the content, hexadecimal; empty when it has not been read yet.
     options : dict
-        What a registered table is made with.
+        What a registered or a drawn table is made with.
+    kinds : dict of str to str
+        Kinds of columns given by hand; they win over what was detected.
+    sheet : str, optional
+        The sheet of a spreadsheet.
+    sql : str, optional
+        The query, or the name of a database's table.
+    parameters : dict or list, optional
+        The query's parameters.
+    rows : int or "all", optional
+        How many rows a sample keeps of a larger table; "all" takes none whatever the memory, None takes one where the
+        table does not fit.
+    seed : int
+        What the sample is drawn with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,10 +64,18 @@ class DataSpec(BaseModel):
     name: str | None = None
     fingerprint: str = ""
     options: dict[str, Any] = Field(default_factory=dict)
+    kinds: dict[str, Kind] = Field(default_factory=dict)
+    sheet: str | None = None
+    sql: str | None = None
+    parameters: dict[str, Any] | list[Any] | None = None
+    rows: int | Literal["all"] | None = None
+    seed: int = 0
 
     @model_serializer(mode="wrap")
     def _serialised(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         plain: dict[str, Any] = handler(self)
-        if not self.options:
-            del plain["options"]
+        # a spec that says nothing of them is what it was before they existed
+        for name in ("options", "kinds", "sheet", "sql", "parameters", "rows", "seed"):
+            if not plain.get(name):
+                plain.pop(name, None)
         return plain

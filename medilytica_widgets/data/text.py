@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import re
 import warnings
 from collections import Counter
@@ -15,17 +16,23 @@ from typing import Any
 import pandas as pd
 
 from ..errors import DataError, EmptyTableError, EncodingError
+from .lines import comment_rows, odd_line
+from .numerals import Style, may_differ, plain_numbers
 
 _DELIMITERS = (",", ";", "\t", "|")
 #: What an encoding's guess may hold of control characters before the file counts as binary.
 _CONTROL_SHARE = 0.02
-_BOMS = (
+#: So many rows, and of wide tables columns, are compared with the first row.
+_HEAD_ROWS, _HEAD_COLUMNS = 2_000, 64
+#: Byte order marks and the encodings that they say.
+BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "upright strokes", r"\s+": "blanks"}
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 
 
@@ -48,6 +55,10 @@ class TextFormat:
         Whether the header line's cells are the names as they stand.
     width : int
         How many columns to read where rows end with one delimiter too many; 0 elsewhere.
+    comments : tuple of int
+        Comment lines between the rows, counted from 0 as pandas skips them.
+    styles : tuple of Style
+        The columns whose numbers have a decimal comma or separated thousands.
     """
 
     encoding: str
@@ -57,6 +68,8 @@ class TextFormat:
     quoted: bool
     plain_header: bool = True
     width: int = 0
+    comments: tuple[int, ...] = ()
+    styles: tuple[Style, ...] = ()
 
 
 def decode(content: bytes, shown: str) -> tuple[str, str]:
@@ -67,7 +80,7 @@ def decode(content: bytes, shown: str) -> tuple[str, str]:
     EncodingError
         The bytes are no text in any encoding tried.
     """
-    for mark, encoding in _BOMS:
+    for mark, encoding in BOMS:
         if content.startswith(mark):
             try:
                 return content.decode(encoding), encoding
@@ -97,9 +110,20 @@ def decode(content: bytes, shown: str) -> tuple[str, str]:
 
 
 def read_text(
-    content: bytes, shown: str, tabs: bool, names: Sequence[str] | None
+    content: bytes, shown: str, tabs: bool, names: Sequence[str] | None, missing: Sequence[str] = ("", "NA", "?")
 ) -> tuple[pd.DataFrame, list[Any], TextFormat, list[str]]:
     """Read a delimited text; all cells stay text.
+
+    Parameters
+    ----------
+    content : bytes
+    shown : str
+        The file's name for messages.
+    tabs : bool
+        Whether the name promises tabs.
+    names : list of str, optional
+    missing : list of str
+        Cells that mean "no value".
 
     Returns
     -------
@@ -123,7 +147,7 @@ def read_text(
     skip, lines = _above(text)
     if not lines:
         raise EmptyTableError(f"{shown!r} holds only comment lines: there is no table below them.")
-    delimiter = _delimiter(lines, tabs)
+    delimiter = _delimiter([line for line in lines if not line.startswith("#")] or lines, tabs)
     above = _logical(head)[:skip]
     if names is None and above and _is_header(above[-1], lines[0], delimiter):
         skip -= 1
@@ -132,20 +156,33 @@ def read_text(
     quoted = not (delimiter == "\t" and _stray_quotes(lines))
     if not quoted:
         notes.append("Quotation marks are part of the text; they do not enclose cells in this file.")
-    rows, trailing = _rows(text, delimiter, skip, quoted, shown)
+    comments = comment_rows(text, delimiter, skip, quoted)
+    rows, trailing = _rows(text, delimiter, skip, quoted, shown, comments)
     columns, header = _header(rows, names, shown)
     plain = header and columns == list(rows.iloc[0])
+    if delimiter not in (",", "\t" if tabs else ","):
+        notes.append(f"Cells are divided by {_DELIMITER_NAMES[delimiter]}.")
     if skip and len(above) == skip:
         notes.append(f"{skip} comment or empty line{'s' if skip > 1 else ''} above the table skipped.")
+    if comments:
+        notes.append(f"{len(comments)} comment line{'s' if len(comments) > 1 else ''} between the rows skipped.")
+    if header and names is None and _is_data(rows):
+        header, plain = False, False
+        columns = [f"column {position}" for position in range(1, rows.shape[1] + 1)]
+        notes.append(
+            "The first line holds data, not names: the file counts as one without a header, and its columns are called "
+            "'column 1', 'column 2', …. Give their names with names=[…]."
+        )
     if header:
         rows = rows.iloc[1:].reset_index(drop=True)
-    if names is None and sum(bool(_NUMBER.match(str(c).strip())) for c in columns) * 2 > len(columns):
-        notes.append(
-            "The first line looks like data, but was taken as column names. If the file has no header, give names=[…]."
-        )
+        if names is None and sum(bool(_NUMBER.match(str(c).strip())) for c in columns) * 2 > len(columns):
+            notes.append("The names in the first line are numbers. If the file has no header, give names=[…].")
     if not len(rows):
         raise EmptyTableError(f"{shown!r} has column names but no rows below them.")
-    return rows, columns, TextFormat(encoding, delimiter, skip, header, quoted, plain, trailing), notes
+    differs = may_differ(text, delimiter)
+    rows, styles, said = plain_numbers(rows, delimiter, missing) if differs else (rows, (), [])
+    form = TextFormat(encoding, delimiter, skip, header, quoted, plain, trailing, comments, styles)
+    return rows, columns, form, [*notes, *said]
 
 
 def _logical(text: str) -> list[str]:
@@ -207,6 +244,9 @@ def _is_header(comment: str, first: str, delimiter: str) -> bool:
 
 def _stray_quotes(lines: list[str]) -> bool:
     """Tell whether some cell begins with a quotation mark and does not end with one, or the other way round."""
+    if len({line.count("\t") for line in lines}) > 1:
+        # a cell of several lines: its marks enclose it
+        return False
     for line in lines:
         for cell in line.split("\t"):
             inner = cell.strip()
@@ -215,10 +255,41 @@ def _stray_quotes(lines: list[str]) -> bool:
     return False
 
 
-def _rows(text: str, delimiter: str, skip: int, quoted: bool, shown: str) -> tuple[pd.DataFrame, int]:
+def more_rows(text: str, form: TextFormat, width: int, shown: str, line: int, first: bool) -> pd.DataFrame:
+    """Read a part of a table whose form is known; the part ends where a row ends.
+
+    Parameters
+    ----------
+    text : str
+    form : TextFormat
+    width : int
+        How many columns there are.
+    shown : str
+    line : int
+        How many lines came before.
+    first : bool
+        Whether the part holds the top.
+    """
+    skip = form.skip_rows if first else 0
+    comments = comment_rows(text, form.delimiter, skip, form.quoted)
+    try:
+        rows, _ = _rows(text, form.delimiter, skip, form.quoted, shown, comments, line)
+    except EmptyTableError:
+        return pd.DataFrame(columns=range(width), dtype=str)
+    if form.width and rows.shape[1] == width + 1 and bool((rows.iloc[:, width] == "").all()):
+        rows = rows.iloc[:, :width]
+    if rows.shape[1] != width:
+        odd = odd_line(text, form.delimiter, skip, form.quoted, comments, width) or (1, rows.shape[1])
+        raise _ragged(shown, width, (odd[0] + line, odd[1]))
+    return rows
+
+
+def _rows(
+    text: str, delimiter: str, skip: int, quoted: bool, shown: str, comments: tuple[int, ...], before: int = 0
+) -> tuple[pd.DataFrame, int]:
     options: dict[str, Any] = {
         "sep": delimiter,
-        "skiprows": skip,
+        "skiprows": [*range(skip), *comments] if comments else skip,
         "header": None,
         "dtype": str,
         "keep_default_na": False,
@@ -239,12 +310,24 @@ def _rows(text: str, delimiter: str, skip: int, quoted: bool, shown: str) -> tup
         width, line, seen = (int(g) for g in found.groups())
         wide = _trailing(text, options, width) if seen == width + 1 else None
         if wide is None:
-            raise DataError(
-                f"{shown!r}: line {line} has {seen} cells where {width} are expected. Put quotation marks around "
-                "cells that hold the delimiter, or repair that line."
-            ) from None
+            odd = odd_line(text, delimiter, skip, quoted, comments, width) or (line, seen)
+            raise _ragged(shown, width, (odd[0] + before, odd[1])) from None
         return wide, width
+    last = rows.iloc[:, -1]
+    if rows.shape[1] > 1 and delimiter != r"\s+" and bool((last == "").any()):
+        # an empty last cell may be one that is not there: pandas does not tell
+        odd_one = odd_line(text, delimiter, skip, quoted, comments, rows.shape[1])
+        if odd_one is not None:
+            raise _ragged(shown, rows.shape[1], (odd_one[0] + before, odd_one[1]))
     return rows, 0
+
+
+def _ragged(shown: str, width: int, odd: tuple[int, int]) -> DataError:
+    line, seen = odd
+    what = f"{shown!r}: line {line} has {seen} cell{'' if seen == 1 else 's'} where {width} are expected. "
+    if seen < width:
+        return DataError(what + "Cells without a value need their delimiters too; repair that line.")
+    return DataError(what + "Put quotation marks around cells that hold the delimiter, or repair that line.")
 
 
 def _trailing(text: str, options: dict[str, Any], width: int) -> pd.DataFrame | None:
@@ -277,8 +360,34 @@ def _header(rows: pd.DataFrame, names: Sequence[str] | None, shown: str) -> tupl
     return wanted, first == wanted
 
 
+def _is_data(rows: pd.DataFrame) -> bool:
+    """Tell whether the first row is one of the table's rows rather than its names."""
+    if len(rows) < 3:
+        return False
+    first = [str(cell).strip() for cell in rows.iloc[0]]
+    # a word that stands in its own column again and again is a value; a header repeated further down is none
+    below = [[str(cell).strip() for cell in row] for row in rows.iloc[1:_HEAD_ROWS, :_HEAD_COLUMNS].to_numpy(object)]
+    if first[:_HEAD_COLUMNS] not in below:
+        for position, cell in enumerate(first[:_HEAD_COLUMNS]):
+            if cell and not _NUMBER.match(cell):
+                again = sum(row[position] == cell for row in below)
+                if again >= max(3, len(below) // 20):
+                    return True
+    numbers = [cell for cell in first if _NUMBER.match(cell)]
+    if len(numbers) * 2 <= len(first):
+        return False
+    # years and other whole numbers that count up are names of columns
+    if len(numbers) > 1 and all(cell.isdigit() for cell in numbers):
+        steps = {int(b) - int(a) for a, b in itertools.pairwise(numbers)}
+        if len(steps) == 1 and steps.pop() > 0:
+            return False
+    return True
+
+
 def header_hint(names: Sequence[str]) -> str:
     """Say what to do where the names look like the cells of a first row."""
+    if names and all(name == f"column {position}" for position, name in enumerate(names, start=1)):
+        return " The first line seems to hold data, not names: give them with names=[…]."
     cells = sum(name.replace(".", "", 1).replace("-", "", 1).split(" (")[0].isdigit() for name in names)
     if cells < max(2, len(names) / 3):
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,6 +37,10 @@ class Activation(NamedTuple):
     inputs: NDArray[np.float32]
 
 
+class _Enough(Exception):
+    """Leaves a forward pass whose end nobody needs."""
+
+
 def stuck_shares(
     activations: Sequence[Activation], n_parameters: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -61,8 +66,9 @@ def stuck_shares(
 def collect_activations(module: nn.Module, rows: Tensor) -> list[Activation]:
     """Return what goes into each activation of a network that follows a linear layer in a row of modules.
 
-    The rows pass once, without gradients and in evaluation mode, so no generator is used and no running statistic
-    changes; afterwards every module is in the mode it was in. Call it on the thread that trains.
+    The rows pass once, up to the last of these activations, without gradients and in evaluation mode, so no generator
+    is used and no running statistic changes; afterwards every module is in the mode it was in. Call it on the thread
+    that trains.
 
     Parameters
     ----------
@@ -82,12 +88,17 @@ def collect_activations(module: nn.Module, rows: Tensor) -> list[Activation]:
     places = {id(p): k for k, p in enumerate(p for p in module.parameters() if p.requires_grad)}
     found: list[Activation] = []
     hooks = []
+    left: set[nn.Module] = set()
 
     def watch(part: nn.Module, linear: int, name: str) -> None:
         def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
             if given[0].dim() == 2:
                 found.append(Activation(linear, name, given[0].float().cpu().numpy().copy()))
+            left.discard(part)
+            if not left:
+                raise _Enough
 
+        left.add(part)
         hooks.append(part.register_forward_pre_hook(note))
 
     for row in module.modules():
@@ -98,9 +109,11 @@ def collect_activations(module: nn.Module, rows: Tensor) -> list[Activation]:
                 watch(part, linear, name)
             if isinstance(part, torch.nn.Linear):
                 linear = places.get(id(part.weight), -1)
+    if not hooks:
+        return []
     try:
         module.eval()
-        with torch.no_grad():
+        with torch.no_grad(), contextlib.suppress(_Enough):
             module(rows)
     finally:
         for hook in hooks:

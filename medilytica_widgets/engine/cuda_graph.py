@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .capturable import Coefficients, adjust, coefficients, momentum_at, next_product, update
-from .flat import FlatModel
 from .general import GeneralPath
 from .memory import is_out_of_memory
-from .stepping import Objective, StepSettings, Totals
-from .torch_model import SeededDropout
+from .stepping import StepSettings, Totals
 
 WARM_STEPS = 3
 """Steps before a capture that run one by one, because libraries set themselves up in their first calls."""
@@ -51,36 +48,7 @@ class GraphPath(GeneralPath):
 
     name = "graph"
 
-    def __init__(
-        self,
-        model: FlatModel,
-        objective: Objective,
-        rows: Tensor,
-        target: Tensor,
-        validation_rows: Tensor,
-        validation_target: Tensor,
-        *,
-        dropouts: list[SeededDropout],
-        settings: StepSettings,
-        threads: int,
-        mixed: bool,
-        part_rows: int | None,
-        note: Callable[[str], None],
-    ) -> None:
-        super().__init__(
-            model,
-            objective,
-            rows,
-            target,
-            validation_rows,
-            validation_target,
-            dropouts=dropouts,
-            settings=settings,
-            threads=threads,
-            mixed=mixed,
-            part_rows=part_rows,
-            note=note,
-        )
+    def _set_up(self) -> None:
         self._captures = self._device.type == "cuda"
         self._stream = torch.cuda.Stream(self._device) if self._captures else None  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle() if self._captures else None
@@ -88,9 +56,9 @@ class GraphPath(GeneralPath):
         self._signature: tuple[object, ...] = ()
         self._warm = 0
         self._fallen = False
-        state, on = model.state, self._device
-        self._parameters = [p for p in model.module.parameters() if p.requires_grad]
-        self._views = [span.of(state.gradient) for span in model.spans]
+        state, on = self._model.state, self._device
+        self._parameters = [p for p in self._module.parameters() if p.requires_grad]
+        self._views = [span.of(state.gradient) for span in self._model.spans]
         self._scratch = torch.empty_like(state.weights)
         self._is_matrix = torch.zeros_like(state.weights)
         for span in self._matrices:
@@ -102,7 +70,7 @@ class GraphPath(GeneralPath):
         self._use = Coefficients(*self._now[0])
         self._counter = torch.zeros(1, dtype=torch.int64, device=on)
         self._window = torch.zeros(0, dtype=torch.int64, device=on)
-        self._place = torch.zeros(len(rows), dtype=torch.int64, device=on)
+        self._place = torch.zeros(len(self._X), dtype=torch.int64, device=on)
         self._placed: NDArray[np.int64] | None = None
         self._loss_sum, self._hit_sum = self._totals[0], self._totals[1]
 

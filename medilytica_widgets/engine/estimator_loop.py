@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..algorithms._unsupervised import needs
 from ..algorithms.base import SUPERVISED
+from ..algorithms.own_tasks import takes_classes
 from ..errors import CheckpointError, DataError, TargetError
 from . import unsupervised
 from .checkpoints import TrainingState
@@ -49,6 +51,8 @@ class EstimatorLoop:
         self._supervised = job.task in SUPERVISED
         self._fit_arguments = job.algorithm.fit_arguments(job.values, job.prepared.y_train) if self._supervised else {}
         staged = job.algorithm.staged
+        if staged == "partial_fit" and job.task == "classification" and takes_classes(self._estimator):
+            self._fit_arguments = {**self._fit_arguments, "classes": np.arange(job.n_classes)}
         # other solvers than this one call back with no estimator that predicts, or not at all
         watched = hasattr(self._estimator, "set_callbacks") and getattr(self._estimator, "solver", "lbfgs") == "lbfgs"
         if staged == "callback" and not watched:
@@ -67,7 +71,9 @@ class EstimatorLoop:
     def run(self) -> None:
         """Fit, stage by stage where there are stages."""
         self._host.checkpoint("batch")
-        if self._staged not in (None, "callback"):
+        if self._staged == "partial_fit":
+            self._fit_in_passes()
+        elif self._staged not in (None, "callback"):
             self._fit_grown(self._staged)
         elif self._ready is not None:
             return  # the resumed state is the whole fit
@@ -107,7 +113,7 @@ class EstimatorLoop:
     def _take_over(self, saved: TrainingState) -> None:
         self._estimator = predictor_of(self._job, saved).estimator
         self._stage = int(saved.facts["epoch"])
-        self._ready = freeze(self._estimator)
+        self._ready = copy.deepcopy(self._estimator) if self._staged == "partial_fit" else freeze(self._estimator)
 
     def _fit_once(self) -> None:
         started = time.perf_counter()
@@ -121,6 +127,15 @@ class EstimatorLoop:
             started = time.perf_counter()
             self._fit(self._estimator.set_params(**{parameter: size}))
             self._finish_stage(size, freeze(self._estimator), time.perf_counter() - started)
+
+    def _fit_in_passes(self) -> None:
+        for epoch in self._job.algorithm.stage_sizes(self._job.values):
+            if epoch <= self._stage:
+                continue
+            started = time.perf_counter()
+            self._fit(self._estimator)
+            # a further pass may change arrays in place
+            self._finish_stage(epoch, copy.deepcopy(self._estimator), time.perf_counter() - started)
 
     def _fit_watched(self) -> None:
         watcher = _Watcher(self, max(self._job.algorithm.stage_sizes(self._job.values)))
@@ -145,7 +160,7 @@ class EstimatorLoop:
             self._fit_without_target(estimator)
             return
         try:
-            estimator.fit(data.X_train, data.y_train, **self._fit_arguments)
+            self._method(estimator)(data.X_train, data.y_train, **self._fit_arguments)
         except ValueError as error:
             if self._job.task == "regression" or len(np.unique(data.y_train)) > 1:
                 raise
@@ -154,13 +169,16 @@ class EstimatorLoop:
                 "tell apart. Give more rows of the other classes, hold fewer rows out, or take another seed."
             ) from error
 
+    def _method(self, estimator: Any) -> Any:
+        return estimator.partial_fit if self._staged == "partial_fit" else estimator.fit
+
     def _fit_without_target(self, estimator: Any) -> None:
         data, algorithm = self._job.prepared, self._job.algorithm
         try:
             if needs(algorithm.id).target:
-                estimator.fit(data.X_train, data.y_train)
+                self._method(estimator)(data.X_train, data.y_train)
             else:
-                estimator.fit(data.X_train)
+                self._method(estimator)(data.X_train)
         except ValueError as error:
             said = " ".join(str(error).split())
             raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..algorithms.own import options_of, own_optimizer
 from .held import copied, finite
 from .own_optimizer import OwnOptimizer
-from .stepping import SLOTS, FlatState
+from .stepping import SLOTS, FlatState, StepSettings
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,33 @@ class FlatModel:
                 span.of(self.state.weights).copy_(weights[span.name])
             for name, buffer in self.buffers.items():
                 buffer.copy_(weights[name])
+
+
+def adjust(matrices: Sequence[tuple[Tensor, Tensor]], gradient: Tensor, settings: StepSettings) -> None:
+    """Add the penalties' gradients, then clip; see `medilytica_widgets.engine.stepping.StepSettings`.
+
+    The penalties' values are not part of the reported loss.
+
+    Parameters
+    ----------
+    matrices : sequence of (Tensor, Tensor)
+        The parameters with more than one dimension and their gradients, views of the flat buffers.
+    gradient : Tensor
+        All of it, changed in place.
+    settings : StepSettings
+    """
+    if settings.l1 or settings.l2:
+        for weight, own in matrices:
+            if settings.l2:
+                own.add_(weight, alpha=2.0 * settings.l2)
+            if settings.l1:
+                own.add_(weight.sign(), alpha=settings.l1)
+    if settings.clip_value is not None:
+        gradient.clamp_(-settings.clip_value, settings.clip_value)
+    if settings.clip_norm is not None:
+        # as torch.nn.utils.clip_grad_norm_, without its passes over single tensors
+        factor = settings.clip_norm / (torch.linalg.vector_norm(gradient) + 1e-6)
+        gradient.mul_(factor.clamp_(max=1.0))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .flat import FlatModel
+from .flat import FlatModel, adjust
 from .flat_optimizer import FlatOptimizer
 from .memory import is_out_of_memory
 from .own_optimizer import OwnOptimizer
@@ -78,11 +78,16 @@ class GeneralPath:
         self._class_weights = None if weights is None else torch.from_numpy(weights).to(self._device)
         self._normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self._module.modules())
         self._matrices = [span for span in model.spans if len(span.shape) > 1]
+        self._pairs = [(span.of(model.state.weights), span.of(model.state.gradient)) for span in self._matrices]
         self._optimizer = self._stepper(settings)
         # MPS has no float64
         wide = torch.float32 if self._device.type == "mps" else torch.float64
         self._totals = torch.zeros(2, dtype=wide, device=self._device)
         self._order: tuple[NDArray[np.int64], Tensor] | None = None
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Make what a path of another kind needs beside, at the end of the construction."""
 
     def train(
         self,
@@ -110,14 +115,7 @@ class GeneralPath:
                 break
             rows = here[done:end]
             used += self._gradients(rows, end - done, settings.part_rows, totals)
-            if settings.l1 or settings.l2:
-                self._penalise(settings.l1, settings.l2)
-            if settings.clip_value is not None:
-                state.gradient.clamp_(-settings.clip_value, settings.clip_value)
-            if settings.clip_norm is not None:
-                # as torch.nn.utils.clip_grad_norm_, without its passes over single tensors
-                factor = settings.clip_norm / (torch.linalg.vector_norm(state.gradient) + 1e-6)
-                state.gradient.mul_(factor.clamp_(max=1.0))
+            adjust(self._pairs, state.gradient, settings)
             self._optimizer.step(float(rates[k]))
             done = end
             if done == n:
@@ -239,16 +237,6 @@ class GeneralPath:
     def _hits(self, out: Tensor, y: Tensor) -> Tensor:
         """Return the number of right answers, or the sum of absolute errors."""
         return (out.argmax(1) == y).sum() if self._classes else (out[:, 0] - y).abs().sum()
-
-    def _penalise(self, l1: float, l2: float) -> None:
-        """Add the gradient of ``l2 · Σw² + l1 · Σ|w|``; its value is not part of the reported loss."""
-        state = self._model.state
-        for span in self._matrices:
-            weight, gradient = span.of(state.weights), span.of(state.gradient)
-            if l2:
-                gradient.add_(weight, alpha=2.0 * l2)
-            if l1:
-                gradient.add_(weight.sign(), alpha=l1)
 
     def _on_device(self, order: NDArray[np.int64]) -> Tensor:
         """Return an epoch's order on the device; moved there once."""

@@ -111,9 +111,26 @@ class HeadPlan:
         """
         head = Head(**plain["head"])
         loss = find_loss(head.loss, head.task)
-        classes = tuple(str(name) for name in plain["classes"])
+        given = plain["classes"]
+        if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):
+            raise ValueError("the classes of a head are no list of names")
+        if bool(given) != (head.task == "classification"):
+            raise ValueError(f"the head {head.name!r} learns {head.task} and has {len(given)} classes")
         options = loss.validate(head.options)
-        return cls(head, loss, options, classes, float(plain["mean"]), float(plain["std"]))
+        mean, std = float(plain["mean"]), float(plain["std"])
+        check_scale(mean, std)
+        return cls(head, loss, options, tuple(given), mean, std)
+
+
+def check_scale(mean: float, std: float) -> None:
+    """Raise where a target cannot have been scaled so.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
+        raise ValueError(f"a target of mean {mean} and spread {std} cannot be")
 
 
 def named_heads(heads: Sequence[Head], own: str = "") -> list[Head]:

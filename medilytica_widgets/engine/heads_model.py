@@ -14,7 +14,7 @@ from ..network.losses import predicted
 from ..network.spec import Layer
 from .heads import HeadPlan, stand_ins
 from .predictors import Predictor
-from .torch_model import ModulePool, TorchPredictor
+from .torch_model import ModulePool, TorchPredictor, check_size, fill
 
 BALANCE = "balance."
 """What the names of learned weights of losses begin with; they are the last of a network's parameters."""
@@ -129,12 +129,10 @@ class HeadsPredictor(TorchPredictor):
         RuntimeError
             If the weights are not those of this network.
         """
+        check_size(layers, n_features, *stand_ins(plans), state)
         pool = headed_pool(layers, n_features, plans, torch.device("cpu"))
-        with pool.borrow() as module:
-            module.load_state_dict(dict(state))
-        return cls(
-            {name: value.detach().clone() for name, value in state.items()}, pool, plans, n_features, epoch=epoch
-        )
+        fill(pool, state)
+        return cls(dict(state), pool, plans, n_features, epoch=epoch)
 
     @property
     def further(self) -> dict[str, Predictor]:

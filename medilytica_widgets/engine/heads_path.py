@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,10 @@ from torch import Tensor
 from ..algorithms import balanced_weights
 from ..errors import InputError
 from ..network.losses import uncertainty_factor
-from .flat import FlatModel
 from .general import GeneralPath
 from .heads import HeadPlan
 from .heads_model import BALANCE, spans_of
 from .memory import is_out_of_memory
-from .stepping import Objective, StepSettings
-from .torch_model import SeededDropout
 
 MEAN, HITS, KNOWN = 0, 1, 2
 """Columns of `HeadsObjective.sums`: mean loss of a batch times its known rows, hits, known rows."""
@@ -169,37 +166,8 @@ class HeadsPath(GeneralPath):
         As `GeneralPath`.
     """
 
-    def __init__(
-        self,
-        model: FlatModel,
-        objective: Objective,
-        rows: Tensor,
-        target: Tensor,
-        validation_rows: Tensor,
-        validation_target: Tensor,
-        *,
-        heads: HeadsObjective,
-        dropouts: list[SeededDropout],
-        settings: StepSettings,
-        threads: int,
-        mixed: bool,
-        part_rows: int | None,
-        note: Callable[[str], None],
-    ) -> None:
-        super().__init__(
-            model,
-            objective,
-            rows,
-            target,
-            validation_rows,
-            validation_target,
-            dropouts=dropouts,
-            settings=settings,
-            threads=threads,
-            mixed=mixed,
-            part_rows=part_rows,
-            note=note,
-        )
+    def __init__(self, *given: Any, heads: HeadsObjective, **named: Any) -> None:
+        super().__init__(*given, **named)
         self._heads = heads
         self._spans = spans_of(heads.plans)
         self._columns = [_Column(y, self._device) for y in heads.targets]
@@ -215,7 +183,7 @@ class HeadsPath(GeneralPath):
         learned = itertools.count()
         self._places = [next(learned) if plan.uncertain else None for plan in heads.plans]
         undecayed = 0 if self._balance is None else self._balance.numel()
-        self._optimizer = self._stepper(settings, undecayed)
+        self._optimizer = self._stepper(named["settings"], undecayed)
         self._sums = torch.zeros(len(heads.plans), 3, dtype=self._totals.dtype, device=self._device)
 
     def train(self, *given: Any, **more: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from ..algorithms.base import SUPERVISED
 from ..errors import ParameterError, SpecError, TargetError, UnknownAlgorithmError
 from ..network.analysis import batch_normed
 from ..network.spec import Head, Layer
+from .frozen import frozen, frozen_head, frozen_layers
 from .heads import HeadPlan, are_plain, check_learner, check_names, check_places, named_heads, plans_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 @dataclass(frozen=True, eq=False)
 class Job:
     """One training: the algorithm, its values, the network and the prepared rows.
+
+    Values, layers and heads are copies that stay as they are, whatever becomes of those that were given.
 
     Parameters
     ----------
@@ -72,20 +76,20 @@ class Job:
         reason = self.algorithm.unavailable(self.task)
         if reason:
             raise UnknownAlgorithmError(reason)
-        object.__setattr__(self, "values", self.algorithm.validate(self.values, self.task))
+        object.__setattr__(self, "values", frozen(self.algorithm.validate(self.values, self.task)))
         self.algorithm.check_features(self.n_features)
-        object.__setattr__(self, "layers", self.algorithm.stack(self.values, self.n_features, self.layers))
+        object.__setattr__(self, "layers", frozen_layers(self._stack()))
         head = self.head if self.head is not None else self.heads[0] if self.heads else Head(self.task)
         heads = list(self.heads) or [head]
         # one plain head needs no more than its task
-        object.__setattr__(self, "heads", () if are_plain(heads, self.layers) else tuple(named_heads(heads)))
+        object.__setattr__(self, "heads", self._named(heads))
         check_names(self.heads)
         head = self.heads[0] if self.heads else head
         if head.task != self.task:
             raise SpecError(f"The head does {head.task}, but the target asks for {self.task}: Head({self.task!r}).")
         if self.device not in DEVICES:
             raise SpecError(f"The device is {self.device!r}; it is one of {', '.join(DEVICES)}.")
-        object.__setattr__(self, "head", head)
+        object.__setattr__(self, "head", frozen_head(head))
         self.check(self.values)
         self._check_heads()
 
@@ -96,13 +100,20 @@ class Job:
         check_learner(self.algorithm, self.heads, self.layers)
         plans = plans_of(self.heads, self.prepared)
         check_places(plans, self.layers, self.n_features)
+        plans = [dataclasses.replace(plan, options=frozen(plan.options)) for plan in plans]
         object.__setattr__(self, "_plans", plans)
+
+    def _stack(self) -> Sequence[Layer]:
+        return self.algorithm.stack(self.values, self.n_features, self.layers)
+
+    def _named(self, heads: Sequence[Head]) -> tuple[Head, ...]:
+        return () if are_plain(heads, self.layers) else tuple(frozen_head(head) for head in named_heads(heads))
 
     @property
     def head_plans(self) -> list[HeadPlan] | None:
         """What the engine needs of each head; None where there is a plain one only."""
         plans: list[HeadPlan] | None = self.__dict__.get("_plans")
-        return plans
+        return None if plans is None else list(plans)
 
     @property
     def task(self) -> str:
@@ -132,7 +143,7 @@ class Job:
         object.__setattr__(self, "heads", ())
         object.__setattr__(self, "layers", ())
         object.__setattr__(self, "_plans", None)
-        object.__setattr__(self, "values", self.algorithm.validate(self.values, self.task))
+        object.__setattr__(self, "values", frozen(self.algorithm.validate(self.values, self.task)))
         check_target(self.algorithm, self.prepared.task)
         check_table(self.algorithm, self.values, self.samples_per_epoch, self.n_features)
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ..algorithms.own import own_optimizer
 from ..errors import InputError, OutOfMemoryError, hint
 from ..network.analysis import LayerRow, require
-from ..network.kinds import checked
 from ..network.spec import Head, Layer
+from .kept import values_of
 from .stepping import SLOTS
 
 if TYPE_CHECKING:
@@ -32,15 +32,6 @@ PRECISIONS: dict[str, tuple[int, int, bool]] = {
     "float16": (4, 2, True),
 }
 """Bytes of a weight, bytes of an activation, and whether autocast makes a copy of the weights for each step."""
-
-_KEPT = {"none": 1, "relu": 1, "tanh": 1, "sigmoid": 1}
-"""What a layer and its activation keep for backward, in outputs; activations not named keep input and output."""
-
-_KEPT_BY_KIND = {"dropout": 2, "batch_norm": 1, "layer_norm": 1}
-"""The same of the other kinds: dropout keeps its mask beside the output."""
-
-_UNKNOWN_KIND = 4
-"""For a kind of layer that has no line here: gates and states of a recurrent layer, say."""
 
 _SCRATCH = {"rmsprop": 1, "nadam": 2}
 """Values for every weight that an optimizer needs for the time of a step; the others are one fused operation."""
@@ -153,7 +144,9 @@ def forecast(
     weights = analysis.total_parameters
     largest = max(row.parameters for row in (*analysis.rows, *analysis.heads))
     outputs = [n_outputs] if isinstance(n_outputs, int) else list(n_outputs)
-    kept, widest = _values_of_a_row(layers, analysis.rows, n_features, sum(outputs))
+    kept, widest = _values_of_a_row(
+        layers, analysis.rows, n_features, sum(outputs), device=device, value_bytes=value_bytes
+    )
     # of every further head an int64 or float32 with a flag, for each row
     targets = 12 * (len(outputs) - 1)
     rows_bytes = 0 if device == "cpu" else n_rows * n_features * weight_bytes
@@ -169,21 +162,13 @@ def forecast(
 
 
 def _values_of_a_row(
-    layers: Sequence[Layer], rows: Sequence[LayerRow], n_features: int, n_outputs: int
+    layers: Sequence[Layer], rows: Sequence[LayerRow], n_features: int, n_outputs: int, *, device: str, value_bytes: int
 ) -> tuple[int, int]:
-    """Return the values that one row keeps for backward, and the width of the widest layer's output."""
+    """Return the values that one row keeps for backward, and the width of the widest that is there for a moment."""
     kept, widest = 0, n_outputs
     for index, (layer, row) in enumerate(zip(layers, rows, strict=True)):
-        width = 1
-        for size in row.output_shape or (n_features,):
-            width *= size
-        if layer.kind in ("linear", "activation"):
-            _, options = checked(layer.kind, layer.options, index)
-            times = _KEPT.get(options["activation" if layer.kind == "linear" else "name"], 2)
-        else:
-            times = _KEPT_BY_KIND.get(layer.kind, _UNKNOWN_KIND)
-        kept += times * width
-        widest = max(widest, width)
+        found = values_of(layer, row, index, n_features, device=device, value_bytes=value_bytes)
+        kept, widest = kept + found.kept, max(widest, found.widest)
     return kept + 2 * n_outputs, widest  # the logits and their logarithms
 
 

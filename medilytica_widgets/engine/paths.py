@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -78,26 +79,12 @@ def make_path(
         return WrittenPath(
             parts.plan, parts.model.state, parts.objective, X, y, X_val, y_val, generator, threads=choice.threads
         )
+    kind: Callable[..., Path] = GeneralPath
     if parts.heads is not None:
         from .heads_path import HeadsPath
 
-        return HeadsPath(
-            parts.model,
-            parts.objective,
-            X,
-            y,
-            X_val,
-            y_val,
-            heads=parts.heads,
-            dropouts=parts.dropouts,
-            settings=settings,
-            threads=choice.threads,
-            mixed=parts.mixed(values),
-            part_rows=parts.part_rows,
-            note=host.note,
-        )
-    kind = GeneralPath
-    if choice.path == "graph":
+        kind = partial(HeadsPath, heads=parts.heads)
+    elif choice.path == "graph":
         from .cuda_graph import GraphPath
 
         kind = GraphPath

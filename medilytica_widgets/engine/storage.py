@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..algorithms.own import own_types
-from ..errors import ModelFileError
+from ..errors import MedilyticaError, ModelFileError
 from ..network.spec import Head, Layer
 from ..parameters import OWN_FIRST
 from .predictors import EstimatorPredictor, Predictor
@@ -99,8 +99,11 @@ def restore_predictor(
     ModelFileError
         If the parts are damaged, do not fit together or hold foreign types.
     """
-    task, n_features, n_classes = str(facts["task"]), int(facts["n_features"]), int(facts["n_classes"])
-    epoch = float(facts["epoch"])
+    try:
+        task, n_features, n_classes = str(facts["task"]), int(facts["n_features"]), int(facts["n_classes"])
+        epoch = float(facts["epoch"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(f"The model's description is damaged ({error!r}); save the model again.") from error
     if kind == "estimator":
         estimator = load_estimator(content, n_features)
         restored = EstimatorPredictor(estimator, task, n_features, n_classes, epoch=epoch)
@@ -111,30 +114,49 @@ def restore_predictor(
     if head is None or head.task != task:
         said = head.task if head is not None else "nothing"
         raise ModelFileError(f"The model's weights are for {task}, but its specification says {said}.")
-    from safetensors import SafetensorError
+    try:
+        return _restored_network(content, facts, layers, head, n_features, n_classes, epoch)
+    except ModelFileError:
+        raise
+    except MedilyticaError as error:
+        raise ModelFileError(f"The model's network cannot be made: {error.message}") from error
+    except Exception as error:  # safetensors, torch and plain values each raise their own kind
+        raise ModelFileError(f"The model's weights do not fit its layers: {error}") from error
+
+
+def _restored_network(
+    content: bytes,
+    facts: Mapping[str, Any],
+    layers: Sequence[Layer],
+    head: Head,
+    n_features: int,
+    n_classes: int,
+    epoch: float,
+) -> Predictor:
     from safetensors.torch import load
 
+    from .heads import HeadPlan, check_names, check_scale
     from .torch_model import TorchPredictor
 
-    try:
-        if facts.get("heads"):
-            from .heads import HeadPlan
-            from .heads_model import HeadsPredictor
+    state = load(content)
+    endless = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if endless:
+        raise ModelFileError(f"The model's weights {endless[0]!r} hold NaN or infinite values; save the model again.")
+    if facts.get("heads"):
+        from .heads_model import HeadsPredictor
 
-            plans = [HeadPlan.from_json(plain) for plain in facts["heads"]]
-            return HeadsPredictor.restored(layers, n_features, plans, load(content), epoch)
-        return TorchPredictor.from_state(
-            layers,
-            n_features,
-            head,
-            n_classes,
-            load(content),
-            target_mean=float(facts["target_mean"]),
-            target_std=float(facts["target_std"]),
-            epoch=epoch,
-        )
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"The model's weights do not fit its layers: {error}") from error
+        plans = [HeadPlan.from_json(plain) for plain in facts["heads"]]
+        check_names([plan.head for plan in plans])
+        if plans[0].task != head.task:
+            raise ModelFileError(
+                f"The model's first head is for {plans[0].task}, but its specification says otherwise."
+            )
+        return HeadsPredictor.restored(layers, n_features, plans, state, epoch)
+    mean, std = float(facts["target_mean"]), float(facts["target_std"])
+    check_scale(mean, std)
+    return TorchPredictor.from_state(
+        layers, n_features, head, n_classes, state, target_mean=mean, target_std=std, epoch=epoch
+    )
 
 
 def _try_out(predictor: EstimatorPredictor) -> None:

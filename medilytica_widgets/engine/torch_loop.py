@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..algorithms.schedules import Plateau, rate_factors
-from . import devices
+from . import allocator, devices
 from .checkpoints import TrainingState
 from .choice import Choice
 from .failures import diverged
@@ -104,7 +104,10 @@ class TorchLoop:
             return  # a resumed run, whose patience was over at the last epoch's end
         while self.epoch < self.values["epochs"]:
             # a new batch size may ask for another path or number of threads; the choice holds for whole epochs
-            with devices.limit_threads(self.parts.device, self._choice.threads):
+            with (
+                devices.limit_threads(self.parts.device, self._choice.threads),
+                allocator.held(self.parts.device.type == "cpu" and self._path.name != "compiled"),
+            ):
                 self._host.checkpoint("batch")
                 while self.epoch < self.values["epochs"]:
                     count = self._whole_epochs()

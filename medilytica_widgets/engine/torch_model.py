@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..network import build
+from ..network.analysis import Heads, Outputs, require
 from ..network.spec import Head, Layer
 from .predictors import Predictor
 
@@ -166,12 +167,11 @@ class TorchPredictor(Predictor):
         RuntimeError
             If the weights are not those of this network.
         """
+        check_size(layers, n_features, head, n_classes, state)
         pool = module_pool(layers, n_features, head, n_classes, torch.device("cpu"))
-        with pool.borrow() as module:
-            module.load_state_dict(dict(state))
-        kept = {name: value.detach().clone() for name, value in state.items()}
+        fill(pool, state)
         return cls(
-            kept,
+            dict(state),
             pool,
             head.task,
             n_features,
@@ -183,7 +183,12 @@ class TorchPredictor(Predictor):
 
     @functools.cached_property
     def _state(self) -> dict[str, Tensor]:
-        return dict(self._source() if callable(self._source) else self._source)
+        found = self._source() if callable(self._source) else self._source
+        # each in memory of its own: matrix products sum in another order where a matrix begins amid a buffer, and a
+        # stored model shall answer bit for bit as the run does
+        own = {name: value.detach().clone() for name, value in found.items()}
+        self._source = own
+        return own
 
     def state(self) -> dict[str, Tensor]:
         """Return copies of the weights and buffers by name, on the CPU, contiguous."""
@@ -207,6 +212,42 @@ class TorchPredictor(Predictor):
 
     def _values(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         return self.outputs(rows)[:, 0] * self.target_std + self.target_mean
+
+
+def check_size(
+    layers: Sequence[Layer],
+    n_features: int,
+    head: Heads,
+    n_outputs: Outputs,
+    state: Mapping[str, Tensor],
+) -> None:
+    """Raise before a network is made that has more weights than are stored: a forged one would fill the memory.
+
+    Raises
+    ------
+    RuntimeError
+    """
+    wanted, there = (
+        require(layers, n_features, head, n_outputs).total_parameters,
+        sum(v.numel() for v in state.values()),
+    )
+    if wanted > there:
+        raise RuntimeError(f"the network has {wanted:,} weights, and {there:,} are stored")
+
+
+def fill(pool: ModulePool, state: Mapping[str, Tensor]) -> None:
+    """Put weights into a module of the pool, to see whether they are those of its network.
+
+    Raises
+    ------
+    RuntimeError
+        Where they are not.
+    """
+    with pool.borrow() as module:
+        for name, value in module.state_dict().items():
+            if name in state and state[name].dtype != value.dtype:
+                raise RuntimeError(f"{name} is stored as {state[name].dtype} and has to be {value.dtype}")
+        module.load_state_dict(dict(state))
 
 
 def module_pool(

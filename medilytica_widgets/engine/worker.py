@@ -347,11 +347,7 @@ class Worker:
             state.tensors["history"] = np.stack(list(columns.values()))
             arrays, sheets = self.sheets.export()
             state.tensors |= {f"sheets.{name}": array for name, array in arrays.items()}
-            state.facts["run"] |= {
-                "sheets": sheets,
-                "notes": list(self._notes),
-                "log": self.log.to_json(),
-            }
+            state.facts["run"] |= {"sheets": sheets, "notes": list(self._notes), "log": self.log.to_json()}
         return state
 
     def _add_run(self, state: TrainingState, status: Status) -> None:

@@ -9,6 +9,7 @@ from .boundary import boundary, boundary_pixels
 from .confusion import confusion
 from .curves import curves, decimate, mark_text, metric_label
 from .png import data_uri, encode_png
+from .profiles import column_bars, score_parts
 from .theme import PALETTE, PALETTE_DARK, THEMES, Figure, Theme, ThemeName, get_theme, palette, plain, symbol
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ThemeName",
     "boundary",
     "boundary_pixels",
+    "column_bars",
     "confusion",
     "counts",
     "curves",
@@ -33,5 +35,6 @@ __all__ = [
     "palette",
     "per_class",
     "plain",
+    "score_parts",
     "symbol",
 ]

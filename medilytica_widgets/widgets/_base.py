@@ -54,7 +54,10 @@ class Answer:
 
 
 def serves(kind: str) -> Callable[[_Handler], _Handler]:
-    """Mark a method as the handler of a request kind; it takes the body and returns an `Answer`, a dict or None."""
+    """Mark a method as the handler of a request kind.
+
+    It takes the body, and the buffers of a request of `wire.WITH_BUFFERS`; it returns an `Answer`, a dict or None.
+    """
     wire.access_of(kind)
 
     def mark(method: _Handler) -> _Handler:
@@ -148,7 +151,7 @@ class BaseWidget(anywidget.AnyWidget):
         self._lock = threading.RLock()
         # What browsers asked and nobody answered yet, oldest first; True stands for withdrawn.
         self._waiting: dict[tuple[str, str], bool] = {}
-        self._queue: deque[wire.Envelope] = deque()
+        self._queue: deque[tuple[wire.Envelope, list[Any]]] = deque()
         # A page whose request stays unanswered sends it again; what was carried out is only answered again.
         self._answered: dict[tuple[str, str], tuple[wire.Envelope, Answer | None]] = {}
         self._serving = False
@@ -197,7 +200,7 @@ class BaseWidget(anywidget.AnyWidget):
             begins = known is None and not self._serving
             if known is None:
                 self._waiting[asked] = False
-                self._queue.append(request)
+                self._queue.append((request, buffers))
                 self._serving = True
         if known is not None:
             self._post(*known)
@@ -209,9 +212,9 @@ class BaseWidget(anywidget.AnyWidget):
 
     def _serve_queue(self) -> None:
         with self._lock:
-            request = self._queue.popleft()
+            request, buffers = self._queue.popleft()
         try:
-            self._serve(request)
+            self._serve(request, buffers)
         except Exception:
             logger.exception("%s could not answer %s", type(self).__name__, request["kind"])
         finally:
@@ -235,13 +238,14 @@ class BaseWidget(anywidget.AnyWidget):
         else:
             logger.warning("%s dropped a message: %s", type(self).__name__, error.message)
 
-    def _serve(self, request: wire.Envelope) -> None:
+    def _serve(self, request: wire.Envelope, buffers: list[Any]) -> None:
         try:
             self._go_on(request)
             name = self._handlers.get(request["kind"])
             if name is None:
                 raise WireError(f"{type(self).__name__} does not serve {request['kind']!r}.")
-            result = getattr(self, name)(request["body"])
+            given = (buffers,) if request["kind"] in wire.WITH_BUFFERS else ()
+            result = getattr(self, name)(request["body"], *given)
             answer = result if isinstance(result, Answer) else Answer(result or {})
             self._go_on(request)
             self._reply(request, wire.reply(request, "result", answer.body), answer)

@@ -173,6 +173,11 @@ class LayerBuilder(BaseWidget):
         self.experiment.set_layers([_layer(plain) for plain in given], strict=False)
         self.update_view()
 
+    @serves("layers.own")
+    def _own(self, body: dict[str, Any]) -> None:
+        self.experiment.to_layers()
+        self.update_view()
+
     @serves("layers.signature")
     def _signature(self, body: dict[str, Any]) -> dict[str, Any]:
         classes = {known["name"]: known for known in torch_classes()}
@@ -220,8 +225,8 @@ def _fixed(chosen: Algorithm) -> str:
     if chosen.network is None:
         return ""
     return (
-        f"These layers follow from the hyperparameters of {chosen.name}: change those, or make the layers your own "
-        "with exp.to_layers()."
+        f"These layers follow from the hyperparameters of {chosen.name}. Change those, or make the layers your own "
+        "(in Python: exp.to_layers()): the algorithm is then a perceptron of these very layers."
     )
 
 

@@ -245,7 +245,32 @@ def evaluation_state(found: Evaluation, run: Run) -> dict[str, Any]:
 
 
 def prediction_json(result: pd.DataFrame, run: Run) -> dict[str, Any]:
-    """Return the first row of a prediction in plain values: probabilities in the order of the classes."""
+    """Return the first row of a prediction in plain values: probabilities in the order of the classes.
+
+    Of a network with several heads ``head`` names the first, whose answer it is, and ``further`` has those of the
+    others.
+    """
+    answer = _main_prediction(result, run)
+    further = run.predictor().further
+    if not further:
+        return answer
+    row = result.iloc[0]
+    others = [
+        {"head": name, **_head_prediction(row, f"{name}_", list(head.class_names))} for name, head in further.items()
+    ]
+    return {**answer, "head": run.trainer.job.heads[0].name, "further": others}
+
+
+def _head_prediction(row: pd.Series[Any], prefix: str, classes: list[str]) -> dict[str, Any]:
+    if not classes:
+        return {"prediction": float(row[f"{prefix}prediction"]), "probabilities": []}
+    return {
+        "prediction": str(row[f"{prefix}prediction"]),
+        "probabilities": [[name, float(row[f"{prefix}probability_{name}"])] for name in classes],
+    }
+
+
+def _main_prediction(result: pd.DataFrame, run: Run) -> dict[str, Any]:
     row = result.iloc[0]
     if run.task == "clustering":
         shares = [[f"cluster {k}", float(row[f"probability_{k}"])] for k in range(result.shape[1] - 1)]
@@ -258,12 +283,7 @@ def prediction_json(result: pd.DataFrame, run: Run) -> dict[str, Any]:
         shown = [f"{value:.3g}" for value in row.to_numpy()[:4]]
         more = ", …" if len(row) > len(shown) else ""
         return {"prediction": f"({', '.join(shown)}{more})", "probabilities": []}
-    if run.task != "classification":
-        return {"prediction": float(row["prediction"]), "probabilities": []}
-    return {
-        "prediction": str(row["prediction"]),
-        "probabilities": [[name, float(row[f"probability_{name}"])] for name in run.classes],
-    }
+    return _head_prediction(row, "", list(run.classes) if run.task == "classification" else [])
 
 
 def typical(values: pd.Series[Any], kind: str) -> Any:

@@ -15,6 +15,9 @@ from typing import Any, Literal, NotRequired, TypedDict, Union, get_args, get_or
 
 from ..errors import WireError, hint
 from .buffers import Buffer
+from .grid_messages import GridEdit, GridExport, GridExportRead, GridRows, GridSelect, GridSummary
+from .profile_messages import ProfileKind, ProfileRead, QualityRows
+from .upload_messages import UploadCancel, UploadChunk, UploadOpen, UploadPreview
 
 VERSION = 1
 Access = Literal["read", "write"]
@@ -39,20 +42,6 @@ class Cancel(TypedDict):
     """Withdraw the request of this id."""
 
     id: str
-
-
-class GridRows(TypedDict):
-    """Rows ``start`` to ``start + count`` of the table as sorted and searched.
-
-    ``sort`` is a list of ``[column, descending]``. ``state`` comes back unchanged, so that a view
-    can drop pages of an earlier sorting.
-    """
-
-    start: int
-    count: int
-    sort: list[tuple[str, bool]]
-    search: str
-    state: int
 
 
 class CurveRead(TypedDict):
@@ -241,6 +230,9 @@ class ModelSave(TypedDict):
 REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "cancel": ("read", Cancel),
     "grid.rows": ("read", GridRows),
+    "grid.summary": ("read", GridSummary),
+    "grid.export": ("read", GridExport),
+    "grid.export_read": ("read", GridExportRead),
     "curve.read": ("read", CurveRead),
     "log.read": ("read", LogRead),
     "sheet.read": ("read", SheetRead),
@@ -248,6 +240,9 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "code.read": ("read", Nothing),
     "layers.signature": ("read", LayerSignature),
     "predict.row": ("read", PredictRow),
+    "quality.rows": ("read", QualityRows),
+    "profile.read": ("read", ProfileRead),
+    "profile.kind": ("write", ProfileKind),
     "algorithm.select": ("write", AlgorithmSelect),
     "hyperparameters.set": ("write", HyperparameterSet),
     "hyperparameters.reset": ("write", HyperparameterReset),
@@ -263,6 +258,7 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "layers.configure": ("write", LayerConfigure),
     "layers.connect": ("write", LayerConnect),
     "layers.replace": ("write", LayersReplace),
+    "layers.own": ("write", Nothing),
     "heads.add": ("write", HeadAdd),
     "heads.duplicate": ("write", HeadAt),
     "heads.remove": ("write", HeadAt),
@@ -272,8 +268,18 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "run.command": ("write", RunCommand),
     "boundary.axes": ("write", BoundaryAxes),
     "model.save": ("write", ModelSave),
+    "grid.select": ("write", GridSelect),
+    "grid.edit": ("write", GridEdit),
+    "grid.undo": ("write", Nothing),
+    "upload.open": ("write", UploadOpen),
+    "upload.chunk": ("write", UploadChunk),
+    "upload.cancel": ("write", UploadCancel),
+    "upload.preview": ("read", UploadPreview),
 }
 """What a browser may ask for: the access it needs and the body's type."""
+
+WITH_BUFFERS = ("upload.open", "upload.chunk")
+"""Requests that bring bytes; their handlers take them after the body."""
 
 EVENTS = ("curve.rows", "log.lines", "sheet.values", "boundary.frame")
 """What the kernel says to everyone without being asked."""

@@ -68,8 +68,11 @@ def answers(model: Any, X: NDArray[np.float32], task: str) -> NDArray[np.float64
     return np.asarray(model.predict_proba(X) if task == "classification" else model.predict(X))
 
 
-# an ensemble of quick members says the same about its other parameters
-QUICK = {"forest": False, "boosting": False, "bayes": True, "tree": True}
+# an ensemble of few quick members says the same about its other parameters, and about each member beside them
+QUICK: dict[str, dict[str, Any]] = {
+    "voting": {"forest": False, "boosting": False, "bayes": True, "tree": True},
+    "stacking": {"forest": False, "boosting": False, "bayes": True, "tree": True, "folds": 2},
+}
 
 
 def ends(p: Parameter) -> Iterator[Any]:
@@ -96,7 +99,7 @@ EXTREMES = [
 def test_every_end_and_choice_fits_or_is_refused_by_name(id: str, task: str, name: str, value: Any) -> None:
     algorithm = algorithms.get(id)
     parameter = algorithm.parameters[name]
-    values = {**(QUICK if id in ("voting", "stacking") and name not in QUICK else {}), name: value}
+    values = {**QUICK.get(id, {}), name: value}
     if parameter.only_if is not None:
         values[parameter.only_if[0]] = parameter.only_if[1]
     meant = not parameter.tasks or task in parameter.tasks or value == parameter.default

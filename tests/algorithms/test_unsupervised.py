@@ -42,7 +42,7 @@ def test_all_that_is_promised_is_there() -> None:
         "autoencoder",
     }
     parts = {entry.category[1] for entry in algorithms.list_("Preprocessing")}
-    assert parts == {"Scaling", "Encoding", "Missing values", "New columns", "Selection"}
+    assert parts == {"Scaling", "Encoding", "Missing values", "Text", "Dates", "New columns", "Selection"}
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
@@ -51,14 +51,15 @@ def test_an_entry_is_documented(entry: algorithms.Algorithm) -> None:
     for words in (about["summary"], about["when"], about["when_not"]):
         assert len(words) > 40 and words[0].isupper() and words.endswith("."), words
     assert about["references"]
-    assert len(entry.tasks) == 1
+    # of an autoencoder the code is a step, and how badly a row comes back an answer of its own
+    assert entry.tasks == {"anomaly", "transform"} if entry.id == "autoencoder" else len(entry.tasks) == 1
     for parameter in about["parameters"]:
         assert parameter["help"].endswith("."), (entry.id, parameter["id"])
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_a_target_is_left_aside(entry: algorithms.Algorithm) -> None:
-    own = next(iter(entry.tasks))
+    own = sorted(entry.tasks)[0]
     assert [entry.task_for(asked) for asked in ("classification", "regression", None)] == [own] * 3
     assert entry.unavailable("regression") == ""
 

@@ -54,7 +54,7 @@ def picture(lab: Lab, opener: type[NotebookPage], chromium: object, name: str, t
     """Take one picture."""
     layout = {"width": f"{width}px", "display": "block"}
     cell = f"ipywidgets.Box([mw.Workbench(exp, x='koi_period', y='koi_prad')], layout={layout})"
-    page = opener(lab, new_context(chromium, width + 500, 3000), lab.write_notebook([SETUP, cell]))  # type: ignore[arg-type]
+    page = opener(lab, new_context(chromium, width + 500, 3800), lab.write_notebook([SETUP, cell]))  # type: ignore[arg-type]
     page.set_theme(theme)
     page.run(0)
     page.run(1)
@@ -78,7 +78,7 @@ def train(root: Locator, page: NotebookPage) -> None:
     rate.press("Enter")
     rate.blur()
     training.get_by_role("button", name="Resume").click()
-    root.locator(".mw-run-status", has_text="finished").wait_for(timeout=60_000)
+    root.locator(".mw-run-status", has_text="finished").wait_for(timeout=180_000)
     root.get_by_text("±").first.wait_for()
     page.page.wait_for_timeout(2500)  # until the boundary is refined
 

@@ -107,9 +107,16 @@ def test_by_mouse_with_a_second_view_in_step(open_notebook: OpenNotebook, theme:
     expect(one.locator("[data-group]")).to_contain_text("start")
     expect(other.locator("[data-layer]")).to_have_count(4)
 
+    # and it is there again after a reload, in the view where it was made
+    notebook.save()
+    notebook.reload()
+    expect(one.locator("[data-group]")).to_contain_text("start")
+    expect(one.locator("[data-layer]")).to_have_count(2)
+    expect(other.locator("[data-layer]")).to_have_count(4)
+
 
 def test_by_keyboard_alone(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook([SETUP, BUILDER], height=1200)
+    notebook = open_notebook([SETUP, BUILDER, "exp.select_algorithm('deep_mlp')"], height=1200)
     notebook.run(0)
     notebook.run(1)
     root, keys = notebook.output(1).locator(".mw-root"), notebook.page.keyboard
@@ -153,8 +160,20 @@ def test_by_keyboard_alone(open_notebook: OpenNotebook) -> None:
     keys.press("?")
     expect(root.get_by_role("dialog", name="Keys of the network")).to_be_visible()
     keys.press("Escape")
+
+    # layers that follow from hyperparameters are made one's own
+    notebook.run(2)
+    own = root.get_by_role("button", name="Make the layers my own")
+    expect(own).to_be_visible()
+    count = root.locator("[data-layer]").count()
+    own.focus()
+    keys.press("Enter")
+    expect(own).to_have_count(0)
+    expect(box(root, 0)).to_be_focused()
+    keys.press("Delete")
+    expect(root.locator("[data-layer]")).to_have_count(count - 1)
     # no cell was deleted, copied or run by any of these keys
-    assert notebook.cell_count == 2
+    assert notebook.cell_count == 3
 
 
 def test_any_torch_class_by_its_signature(open_notebook: OpenNotebook) -> None:

@@ -89,6 +89,11 @@ def test_where_there_is_no_room_a_list_takes_the_place_of_the_buttons(open_noteb
     expect(titles(curves)).to_have_text(["koi_period: loss", "koi_period: mean absolute error"])
     assert curves.evaluate("el => el.scrollWidth <= el.clientWidth")
     picture(curves, "heads_narrow")
+    # the choice is there again after a reload
+    notebook.save()
+    notebook.reload()
+    expect(titles(curves)).to_have_text(["koi_period: loss", "koi_period: mean absolute error"])
+    expect(list_.locator("option:checked")).to_have_text("koi_period")
     # the next run has one head: as if there had never been a choice
     notebook.run(3)
     expect(titles(curves)).to_have_text(["loss (cross entropy)", "accuracy"], timeout=60_000)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medilytica_widgets.data import Column, load_dataset
+from medilytica_widgets.data import Column, Dataset, load_dataset
 from medilytica_widgets.data.kinds import KINDS
+
+TRUTH = Path(__file__).with_name("truth.csv")
 
 
 def kind_of(values: object, name: str = "value") -> Column:
@@ -104,6 +110,38 @@ def test_infinite_values_are_missing_and_said() -> None:
 def test_large_integers_keep_every_digit() -> None:
     data = load_dataset(pd.DataFrame({"n": ["9007199254740993", "9007199254740995", "7"] * 5}))
     assert data.frame["n"].tolist()[:2] == [9007199254740993, 9007199254740995]
+
+
+def truths() -> Iterator[dict[str, str]]:
+    """What a person who knows the tables says of every column."""
+    with TRUTH.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+TABLES = {
+    "adult_test.csv": "adult",
+    "exoplanets_kepler_k2_tess.csv": "planets",
+    "heart_disease_cleveland.csv": "heart",
+    "kepler_koi_cumulative.csv": "kepler",
+    "sms_spam_collection.tsv": "messages",
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_of_the_real_tables_is_taken_for_what_it_is(table: str, request: pytest.FixtureRequest) -> None:
+    data: Dataset = request.getfixturevalue(TABLES[table])
+    expected = {row["column"]: row for row in truths() if row["table"] == table}
+    assert [c.name for c in data.columns] == list(expected), "the truth is about every column"
+    wrong = {}
+    for column in data.columns:
+        truth = expected[column.name]
+        hints = " ".join(f"{hint.kind}={hint.value}" for hint in column.hints)
+        found = (column.kind, "yes" if column.discrete else "", column.role, hints)
+        told = (truth["kind"], truth["discrete"], truth["role"], truth["hints"])
+        if found != told:
+            wrong[column.name] = (found, told)
+        assert column.evidence
+    assert not wrong
 
 
 CELLS = st.one_of(

@@ -20,6 +20,7 @@ from medilytica_widgets.errors import (
     EmptyTableError,
     EncodingError,
     MissingFileError,
+    ParameterError,
     SpecError,
     TargetError,
     UnknownArgumentError,
@@ -105,8 +106,33 @@ def test_messages_with_quotes_inside_keep_all_rows(messages: Dataset) -> None:
 @pytest.mark.parametrize("name", BUILTIN)
 def test_every_built_in_table_loads_with_its_target(name: str) -> None:
     data = load_dataset(name)
-    assert data.target == BUILTIN[name] and data.task == ("regression" if name == "diabetes" else "classification")
-    assert data.name == name and len(data) >= 150
+    measured = name in ("diabetes", "swiss_roll", "friedman", "plane", "linnerud")
+    assert data.target == BUILTIN[name] and data.task == ("regression" if measured else "classification")
+    assert data.name == name and len(data) >= (20 if name == "linnerud" else 150)
+    assert "options" not in data.spec.model_dump()
+
+
+DRAWN = ("spiral", "moons", "circles", "blobs", "xor", "gaussian", "checkerboard", "swiss_roll", "friedman", "plane")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_tables_take_size_noise_and_seed(name: str) -> None:
+    data = load_dataset(name, n=121, noise=0.3, seed=5)
+    assert len(data) == 121 and data.spec.options == {"n": 121, "noise": 0.3, "seed": 5}
+    again = Dataset.from_spec(DataSpec.model_validate_json(data.spec.model_dump_json()))
+    pd.testing.assert_frame_equal(again.frame, data.frame)
+    other = load_dataset(name, n=121, noise=0.3, seed=6).frame
+    assert not other.equals(data.frame)
+    assert not load_dataset(name, n=121, noise=0.0, seed=5).frame.equals(data.frame)
+
+
+def test_options_of_built_in_tables_that_are_not_there() -> None:
+    with pytest.raises(UnknownArgumentError, match="Did you mean 'noise'"):
+        load_dataset("spiral", nois=0.2)
+    with pytest.raises(UnknownArgumentError, match="noise"):
+        load_dataset("iris", noise=0.2)
+    with pytest.raises(ParameterError, match="n is 0; it takes a whole number from 10"):
+        load_dataset("moons", n=0)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +189,7 @@ def test_missing_file_names_its_neighbour(tmp_path: Path) -> None:
         load_dataset("spirals")
 
 
-def test_a_folder_and_a_spreadsheet_are_refused(tmp_path: Path) -> None:
+def test_damaged_files_and_other_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="folder"):
         load_dataset(tmp_path)
     with pytest.raises(DataError, match="Save the sheet as CSV"):

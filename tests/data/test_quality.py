@@ -88,6 +88,13 @@ def test_a_column_present_only_for_one_class_is_suspected() -> None:
     assert finding.columns == ["treated"]
 
 
+def test_rows_whose_classes_take_turns_are_judged_like_any_others() -> None:
+    table = pd.DataFrame({"y": ["u", "v"] * 200, "noise": np.random.default_rng(0).normal(size=400)})
+    table["code"] = np.where(table.y == "u", 1.0, 2.0) + np.random.default_rng(1).normal(0, 0.01, 400)
+    (finding,) = load_dataset(table, "y").quality().of("leakage")
+    assert finding.columns == ["code"]
+
+
 def test_a_number_that_is_the_answer_in_other_units_is_suspected() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"f": rng.normal(size=400), "noise": rng.normal(size=400)})

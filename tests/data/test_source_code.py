@@ -89,6 +89,21 @@ def test_built_in_tables(name: str) -> None:
     assert_same_here(load_dataset(name))
 
 
+@pytest.mark.parametrize("name", ["spiral", "friedman", "checkerboard"])
+def test_drawn_tables_with_their_options(name: str) -> None:
+    assert_same_here(load_dataset(name, n=90, noise=0.3, seed=4))
+
+
+def test_a_file_without_a_header(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("".join(f"{i / 4},{i % 7},{i % 2}\n" for i in range(90)))
+    assert_same_here(load_dataset(tmp_path / "a.csv", "column 3"))
+
+
+def test_a_sample_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{i / 4},{i % 2}\n" for i in range(500)))
+    assert_same_here(load_dataset(tmp_path / "a.csv", "y", rows=120, seed=2))
+
+
 def test_the_packages_sample_by_its_absolute_path(tmp_path: Path) -> None:
     assert_same_in_a_script(load_dataset("kepler"), tmp_path)
 
@@ -140,6 +155,9 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
         ("#x,y,label\n" + "1,2.5,u\n2,7,v\n3,7,v\n" * 9, {}),
         ("x,y,label,\n" + "1,2.5,u,\n2,7,v,\n3,7,v,\n" * 9, {}),
         ("x,y,label\n" + "1,2.5,u,\n2,7,v,\n3,7,v,\n" * 9, {}),
+        ("x;y;label\n" + "1,5;1.234,5;u\n2;-17;v\n3,25;?;v\n" * 9, {}),
+        ("x,y,label\n" + '"1,234",7,u\n"12",8,v\n"1,234,567",9,v\n' * 9, {}),
+        ("x,y,label\n" + "1,2.5,u\n# a remark\n2,7,v\n3,7,v\n" * 9, {}),
         ("x,zip,label\n" + "1,01234,0.5\n2,98765,0.25\n3,04711,7\n" * 9, {}),
     ],
 )

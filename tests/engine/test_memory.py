@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 
 from medilytica_widgets.engine import memory
@@ -27,6 +28,14 @@ LEAST, MOST = 0.9, 1.5
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: there is no allocator to ask")
 
+BLOCK = Layer("transformer_block", heads=4, units=32)
+# with dropout of its own, which torch's fused attention on the processor does not know
+ENCODER = Layer(
+    "torch",
+    class_="TransformerEncoderLayer",
+    arguments={"d_model": 16, "nhead": 4, "dim_feedforward": 16, "batch_first": True},
+)
+
 STACKS: dict[str, tuple[list[Layer], int, int, int, str]] = {
     "small": ([Layer("linear", units=64)] * 2, 30, 2, 2048, "adam"),
     "relu": ([Layer("linear", units=256)] * 2, 100, 10, 1024, "adamw"),
@@ -38,7 +47,24 @@ STACKS: dict[str, tuple[list[Layer], int, int, int, str]] = {
     "wide": ([Layer("linear", units=512)] * 2, 100, 10, 8, "nadam"),
     "wide adam": ([Layer("linear", units=512)] * 2, 100, 10, 8, "adam"),
     "many classes": ([Layer("linear", units=8)], 10, 2000, 256, "adam"),
+    "residual": ([Layer("linear", units=128)] + [Layer("residual", units=128)] * 3, 60, 3, 1024, "adam"),
+    "convolution": (
+        [Layer("sequence"), Layer("conv1d", channels=16), Layer("conv1d", channels=32), Layer("global_pooling")],
+        60,
+        3,
+        256,
+        "adam",
+    ),
+    "gru": ([Layer("tokens", units=8), Layer("gru", units=32)], 60, 3, 64, "adam"),
+    "lstm": ([Layer("tokens", units=8), Layer("lstm", units=32)], 60, 3, 64, "adam"),
+    "attention": ([Layer("tokens", units=16), Layer("attention"), Layer("pool_tokens")], 200, 3, 64, "adam"),
+    "transformer": ([Layer("tokens", units=16), BLOCK, Layer("pool_tokens")], 200, 3, 64, "adam"),
+    "transformers": ([Layer("tokens", units=16), *[BLOCK] * 3, Layer("pool_tokens")], 60, 3, 128, "adam"),
+    "torch's encoder": ([Layer("tokens", units=16), ENCODER, Layer("pool_tokens")], 200, 3, 32, "adam"),
 }
+
+FUSED = ("attention", "transformer")
+"""Stacks whose attention torch's fused kernels serve."""
 
 
 def train_two_batches(stack: str, device: str, n_rows: int, X: torch.Tensor) -> None:
@@ -86,6 +112,33 @@ def test_the_forecast_is_what_a_real_step_takes_on_the_cpu(stack: str) -> None:
     train_two_batches(stack, "cpu", n_rows, X)
     share = forecast_of(stack, "cpu", n_rows).total / peak_on_cpu(stack, n_rows, X)
     assert LEAST < share < MOST, f"forecast / measured = {share:.2f}"
+
+
+@pytest.mark.parametrize("stack", FUSED)
+def test_the_square_of_the_tokens_counts_where_torch_keeps_it(stack: str) -> None:
+    # as on a device without fused attention
+    n_rows = 2 * STACKS[stack][3]
+    X = torch.randn(n_rows, STACKS[stack][1], generator=torch.Generator().manual_seed(0))
+    with sdpa_kernel(SDPBackend.MATH):
+        train_two_batches(stack, "cpu", n_rows, X)
+        peak = peak_on_cpu(stack, n_rows, X)
+    share = forecast_of(stack, "mps", n_rows).total / peak
+    assert LEAST < share < MOST, f"forecast / measured = {share:.2f}"
+    square = STACKS[stack][3] * 4 * STACKS[stack][1] ** 2 * 4
+    assert forecast_of(stack, "mps", n_rows).activations > 2 * square > forecast_of(stack, "cpu", n_rows).activations
+
+
+def test_cuda_keeps_the_square_only_for_heads_that_no_fused_kernel_takes() -> None:
+    wide, narrow = (
+        forecast(
+            [Layer("tokens", units=16), Layer("attention", heads=heads), Layer("pool_tokens")],
+            *(500, Head("classification"), 3, 32, "adam"),
+            n_rows=64,
+            device="cuda",
+        ).activations
+        for heads in (4, 8)
+    )
+    assert wide < 32 * 4 * 500**2 * 4 < narrow
 
 
 @needs_cuda

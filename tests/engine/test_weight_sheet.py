@@ -161,6 +161,17 @@ def test_the_modes_come_back_after_an_error() -> None:
     assert stack.training and stack[0].training
 
 
+def test_the_pass_ends_at_the_last_activation_that_is_looked_at() -> None:
+    passed: list[int] = []
+    behind = nn.Linear(5, 2)
+    behind.register_forward_pre_hook(lambda *_: passed.append(1))
+    rows = torch.zeros(2, 3)
+    assert len(collect_activations(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), behind), rows)) == 1
+    # a pass costs a third of a step, and in such a network nobody would learn anything by it
+    assert collect_activations(nn.Sequential(nn.Linear(3, 5), behind), rows) == []
+    assert passed == []
+
+
 # -- the book
 
 

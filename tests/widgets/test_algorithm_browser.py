@@ -45,11 +45,14 @@ def test_what_cannot_learn_the_target_says_why(browser: Any) -> None:
 
 def test_one_that_is_registered_later_comes_into_the_tree(browser: Any, experiment: Experiment) -> None:
     tree = AlgorithmBrowser(experiment)
+    known = len(tree.catalogue)
     forest = algorithms.get("random_forest")
     algorithms.register(dataclasses.replace(forest, id="another_forest", name="Another forest"))
     try:
         experiment.set("epochs", 3)
-        browser.until(lambda: tree.catalogue[-1]["name"] == "Another forest")
+        browser.until(lambda: len(tree.catalogue) > known)
+        assert tree.catalogue[-1]["name"] == "Another forest"
+        assert len(tree.catalogue) == known + 1
     finally:
         algorithms.unregister("another_forest")
 

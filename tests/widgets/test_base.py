@@ -175,7 +175,7 @@ def test_arrays_travel_as_described_buffers(browser: Any, counter: Counter) -> N
 
 
 def test_raw_bytes_travel_without_a_description(browser: Any, counter: Counter) -> None:
-    body = {"start": 5, "count": 1, "sort": [], "search": "", "state": 0}
+    body = {"start": 5, "count": 1, "sort": [], "search": "", "filters": [], "where": "", "state": 0}
     envelope, buffers = browser.ask(counter, "grid.rows", body)
     assert "buffers" not in envelope
     assert (envelope["body"], buffers) == ({"start": 5}, [b"ARROW1"])
@@ -329,6 +329,7 @@ def test_withdrawing_what_was_answered_or_never_asked_leaves_nothing_behind(brow
         browser.ask(counter, "cancel", {"id": number})
         browser.ask(counter, "cancel", {"id": "unknown"})
     browser.until(lambda: not counter._waiting)
+    assert counter._waiting == {}
 
 
 def test_every_request_has_exactly_one_answer(browser: Any, counter: Counter) -> None:

@@ -42,7 +42,7 @@ def grid(browser: Any, frame: pd.DataFrame) -> DataGrid:
 
 
 def read(browser: Any, grid: DataGrid, **body: Any) -> tuple[dict[str, Any], pd.DataFrame]:
-    asked = {"start": 0, "count": 50, "sort": [], "search": "", "state": 0, **body}
+    asked = {"start": 0, "count": 50, "sort": [], "search": "", "filters": [], "where": "", "state": 0, **body}
     envelope, buffers = browser.ask(grid, "grid.rows", asked)
     assert envelope["kind"] == "grid.rows.result", envelope["body"]
     [raw] = buffers
@@ -50,7 +50,7 @@ def read(browser: Any, grid: DataGrid, **body: Any) -> tuple[dict[str, Any], pd.
 
 
 def refused(browser: Any, grid: DataGrid, **body: Any) -> str:
-    asked = {"start": 0, "count": 50, "sort": [], "search": "", "state": 0, **body}
+    asked = {"start": 0, "count": 50, "sort": [], "search": "", "filters": [], "where": "", "state": 0, **body}
     envelope, _ = browser.ask(grid, "grid.rows", asked)
     assert envelope["kind"] == "grid.rows.error"
     return str(envelope["body"]["message"])
@@ -185,7 +185,7 @@ def test_close_frees_the_pages_and_may_be_called_twice(browser: Any, grid: DataG
     with pytest.raises(MedilyticaError):
         pager.rows(0, 1)
     with pytest.raises(MedilyticaError, match="was closed"):
-        grid._rows({"start": 0, "count": 1, "sort": [], "search": "", "state": 0})
+        grid._rows({"start": 0, "count": 1, "sort": [], "search": "", "filters": [], "where": "", "state": 0})
 
 
 def test_two_grids_of_one_dataset_do_not_share_their_end(browser: Any, frame: pd.DataFrame) -> None:

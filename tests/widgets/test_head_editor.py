@@ -203,6 +203,7 @@ def test_two_editors_stay_in_step(browser: Any, both: Experiment) -> None:
     one, other = HeadEditor(both), HeadEditor(both)
     update(browser, one, 1, name="width")
     browser.until(lambda: other.heads[1]["name"] == "width")
+    assert other.heads == one.heads
 
 
 def test_an_algorithm_without_a_network_has_none_to_edit(browser: Any, experiment: Experiment) -> None:

@@ -119,7 +119,8 @@ def test_another_algorithm_is_pending_as_a_whole(browser: Any, experiment: Exper
     panel = HyperparameterPanel(experiment)
     run = experiment.train(wait=False)
     experiment.select_algorithm("random_forest")
-    browser.until(lambda: panel.pending == ["algorithm"])
+    browser.until(lambda: len(panel.pending) > 0)
+    assert panel.pending == ["algorithm"]
     run.stop()
     run.wait(20)
 

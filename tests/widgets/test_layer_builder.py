@@ -128,6 +128,12 @@ def test_another_revision_tells_that_the_script_may_differ(browser: Any, experim
     before = builder.revision
     experiment.set("epochs", 9)
     browser.until(lambda: builder.revision != before)
+    changed = builder.revision
+    builder.update_view()
+    assert builder.revision == changed
+    experiment.undo()
+    builder.update_view()
+    assert builder.revision == before
 
 
 def test_an_algorithm_without_layers_shows_none(browser: Any, experiment: Experiment) -> None:
@@ -148,6 +154,33 @@ def test_an_edit_in_mid_run_waits_for_the_next(browser: Any, experiment: Experim
     run.stop()
     run.wait(20)
     browser.until(lambda: not builder.pending)
+
+
+def test_a_fixed_stack_becomes_a_persons_own(browser: Any, experiment: Experiment) -> None:
+    experiment.select_algorithm("deep_mlp")
+    builder = LayerBuilder(experiment)
+    assert "follow from the hyperparameters" in builder.fixed
+    stack = builder.network["layers"]
+    refused, _ = browser.ask(builder, "layers.remove", {"index": 0})
+    assert refused["kind"] == "layers.remove.error"
+    answer, _ = browser.ask(builder, "layers.own", {})
+    assert answer["kind"] == "layers.own.result"
+    assert (builder.fixed, builder.network["layers"]) == ("", stack)
+    assert experiment.algorithm.id == "mlp"
+    browser.ask(builder, "layers.remove", {"index": 0})
+    assert builder.network["layers"] == stack[1:]
+    browser.ask(builder, "spec.undo", {})
+    browser.ask(builder, "spec.undo", {})
+    assert experiment.algorithm.id == "deep_mlp" and builder.network["layers"] == stack
+
+
+def test_an_algorithm_without_layers_has_none_to_make_ones_own(browser: Any, experiment: Experiment) -> None:
+    experiment.select_algorithm("random_forest")
+    builder = LayerBuilder(experiment)
+    answer, _ = browser.ask(builder, "layers.own", {})
+    assert answer["kind"] == "layers.own.error"
+    assert "Random forest has no layers" in answer["body"]["message"]
+    assert experiment.algorithm.id == "random_forest"
 
 
 def test_the_static_form_lists_the_layers(headless: Any, experiment: Experiment) -> None:

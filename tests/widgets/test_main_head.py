@@ -60,6 +60,27 @@ def test_the_dashboard_names_its_head_and_asks_for_inputs_only(browser: Any, exp
     assert sorted(field["name"] for field in dashboard.form["fields"]) == ["a", "b", "size"]
 
 
+def test_a_row_is_answered_by_every_head(browser: Any, experiment: mw.Experiment) -> None:
+    experiment.set_heads([*TWO, mw.Head("classification", name="again", target="kind", loss="focal")])
+    dashboard = PerformanceDashboard(experiment)
+    run = experiment.train().wait(60)
+    run.evaluate()
+    values = {"a": 0.5, "b": -1.0}
+    answer, _ = browser.ask(dashboard, "predict.row", {"values": values})
+    body, expected = answer["body"], run.predict(pd.DataFrame([values])).iloc[0]
+    assert (body["head"], body["prediction"]) == ("kind", expected["prediction"])
+    size, again = body["further"]
+    assert size == {"head": "size", "prediction": float(expected["size_prediction"]), "probabilities": []}
+    assert (again["head"], again["prediction"]) == ("again", expected["again_prediction"])
+    shares = [[name, float(expected[f"again_probability_{name}"])] for name in ("down", "up")]
+    assert again["probabilities"] == shares
+    # of one head it is the answer alone
+    experiment.set_heads(TWO[:1])
+    experiment.train().wait(60).evaluate()
+    answer, _ = browser.ask(dashboard, "predict.row", {"values": {"a": 0.5}})
+    assert sorted(answer["body"]) == ["prediction", "probabilities"]
+
+
 def test_reports_say_it_too(headless: Any, experiment: mw.Experiment) -> None:
     experiment.train()
     for view in (DecisionBoundary(experiment), PerformanceDashboard(experiment)):

@@ -1,5 +1,6 @@
 /** State that belongs to this browser alone: the theme it shows, an open tab, a scroll position. */
-import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { recall, store } from "./stored";
 
 const dark = signal(false);
 
@@ -37,6 +38,25 @@ export function keep<T>(key: string, initial: T): Signal<T> {
     kept.set(key, known);
   }
   return known as Signal<T>;
+}
+
+/**
+ * The same for a value that outlives the page too: it is read from the browser's storage at first and
+ * written there at every change. `fits` says whether what was found there is such a value.
+ */
+export function keepStored<T>(key: string, initial: T, fits: (found: unknown) => found is T): Signal<T> {
+  if (kept.has(key)) return keep(key, initial);
+  const found = recall(key);
+  const value = keep(key, fits(found) ? found : initial);
+  const plain = JSON.stringify(initial);
+  let last = JSON.stringify(value.peek());
+  effect(() => {
+    const text = JSON.stringify(value.value);
+    if (text === last) return;
+    last = text;
+    store(key, text === plain ? null : value.peek());
+  });
+  return value;
 }
 
 /** True where the person asked for less motion. */

@@ -1,4 +1,5 @@
 /** The header of a table: name, kind, role, sorting, and an edge to drag. */
+import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { KIND_BADGES } from "./cells";
 import { grouped } from "./number";
@@ -8,12 +9,15 @@ import type { Sort } from "./row_source";
 export interface ColumnInfo {
   name: string;
   kind: string;
-  role: "feature" | "target" | "set_aside";
+  /** "result" is what a run says of the rows. */
+  role: "feature" | "target" | "set_aside" | "result";
   reason: string;
   evidence: string;
-  missing: number;
+  /** Null where nobody counted. */
+  missing: number | null;
   /** The longest sampled cell, in characters. */
   chars: number;
+  storage: "number" | "datetime" | "bool" | "text";
 }
 
 export const NARROWEST = 48;
@@ -22,7 +26,7 @@ export const WIDEST = 1200;
 /** Pixels of a column whose header and cells take so many characters, within sense. */
 export function fittingWidth({ name, chars, kind, role }: ColumnInfo): number {
   const badge = 7 * (KIND_BADGES[kind] ?? kind).length + 10 + (role === "target" ? 16 : 0);
-  const header = Math.min(name.length, 24) * 7.2 + badge + 40;
+  const header = Math.min(name.length, 24) * 7.2 + badge + 62;
   const cells = chars * 7.4 + 22;
   return Math.round(Math.max(64, Math.min(320, Math.max(header, cells))));
 }
@@ -32,7 +36,7 @@ export function describe(column: ColumnInfo, rows: number): string {
     column.name,
     `${column.kind}${column.role === "target" ? ", the target" : ""}`,
     column.role === "set_aside" ? `set aside: ${column.reason}` : column.evidence,
-    column.missing ? `${grouped(column.missing)} of ${grouped(rows)} values missing` : "no value missing",
+    column.missing === null ? "" : column.missing ? `${grouped(column.missing)} of ${grouped(rows)} values missing` : "no value missing",
   ]
     .filter(Boolean)
     .join("\n");
@@ -46,16 +50,26 @@ interface HeaderProps {
   sort: Sort;
   active: boolean;
   width: number;
+  /** Pixels from the left edge where it is pinned, else null. */
+  left: number | null;
+  /** Stands below the name: the chart, the button of the menu. */
+  children?: ComponentChildren;
+  menu?: ComponentChildren;
+  filtered: boolean;
+  onDrop: (name: string) => void;
   onSort: (add: boolean) => void;
   onFocus: () => void;
   onWidth: (width: number) => void;
 }
 
-export function Header({ id, column, index, rows, sort, active, width, onSort, onFocus, onWidth }: HeaderProps) {
+const DRAGGED = "application/x-medilytica-column";
+
+export function Header(props: HeaderProps) {
+  const { id, column, index, rows, sort, active, width, left, onSort, onFocus, onWidth } = props;
   const place = sort.findIndex(([name]) => name === column.name);
   const order = place < 0 ? "none" : sort[place]![1] ? "descending" : "ascending";
   const badge = KIND_BADGES[column.kind] ?? column.kind;
-  const classes = ["mw-grid-head", `mw-grid-${column.role}`, active && "mw-grid-active"].filter(Boolean).join(" ");
+  const classes = ["mw-grid-head", `mw-grid-${column.role}`, active && "mw-grid-active", left !== null && "mw-grid-pinned"].filter(Boolean).join(" ");
   return (
     <th
       id={id}
@@ -64,13 +78,30 @@ export function Header({ id, column, index, rows, sort, active, width, onSort, o
       class={classes}
       aria-colindex={index + 2}
       aria-sort={order}
-      title={`${describe(column, rows)}\n\nClick to sort, Shift+click to sort by one more column.`}
+      style={left === null ? undefined : { left: `${left}px` }}
+      title={`${describe(column, rows)}\n\nClick to sort, Shift+click to sort by one more column. Drag the name to move the column.`}
       onClick={(event) => {
         onFocus();
         onSort(event.shiftKey);
       }}
+      onDragOver={(event) => {
+        if (event.dataTransfer?.types.includes(DRAGGED)) event.preventDefault();
+      }}
+      onDrop={(event) => {
+        const name = event.dataTransfer?.getData(DRAGGED);
+        if (!name) return;
+        event.preventDefault();
+        props.onDrop(name);
+      }}
     >
-      <div class="mw-grid-head-line">
+      <div
+        class="mw-grid-head-line"
+        draggable
+        onDragStart={(event) => {
+          event.dataTransfer?.setData(DRAGGED, column.name);
+          event.stopPropagation();
+        }}
+      >
         <span class="mw-grid-badge" aria-label={`${column.kind}, `}>
           {badge}
         </span>
@@ -83,13 +114,16 @@ export function Header({ id, column, index, rows, sort, active, width, onSort, o
           <bdi>{column.name}</bdi>
         </span>
         {column.role === "set_aside" && <span class="mw-sr">, set aside</span>}
+        {props.filtered && <span class="mw-sr">, filtered</span>}
         {place >= 0 && (
           <span class="mw-grid-order" aria-hidden="true">
             {order === "ascending" ? "▲" : "▼"}
             {sort.length > 1 && <small>{place + 1}</small>}
           </span>
         )}
+        {props.menu}
       </div>
+      {props.children}
       <Edge width={width} onWidth={onWidth} onFit={() => onWidth(fittingWidth(column))} />
     </th>
   );

@@ -1,23 +1,14 @@
 /** The table itself: only the rows and columns that are seen are in the page, one cell is the active one. */
+import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { formatCell, type Cell } from "./cells";
 import { Header, type ColumnInfo } from "./grid_header";
-import { grouped } from "./number";
-import { ROW_NUMBER, type RowSource, type Sort } from "./row_source";
-import {
-  columnOffsets,
-  isProportional,
-  lastTop,
-  reveal,
-  scrollFor,
-  topAt,
-  visibleColumns,
-  visibleRows,
-  type Extent,
-} from "./scroller";
+import { gridKeys } from "./grid_keys";
+import { Row } from "./grid_row";
+import type { RowSource, Sort } from "./row_source";
+import { columnOffsets, isProportional, lastTop, reveal, scrollFor, topAt, visibleColumns, visibleRows, type Extent } from "./scroller";
 
 export const ROW_HEIGHT = 26;
-export const HEADER_HEIGHT = 30;
+export const HEADER_HEIGHT = 84;
 /** Room for the horizontal scroll bar below a short table. */
 const BAR = 14;
 const LINE_ROWS = 3;
@@ -30,31 +21,44 @@ export interface Place {
 
 export interface GridTableProps {
   source: RowSource;
+  /** The columns that are shown, the pinned ones first. */
   columns: ColumnInfo[];
+  pins: number;
   widths: number[];
   sort: Sort;
-  /** Rows of the whole table. */
+  filtered: ReadonlySet<string>;
+  /** Rows of the whole table, for the room that its numbers need. */
   rows: number;
+  /** The rows that can be scrolled through: all of the view, or one page of it. */
+  from: number;
+  to: number;
   height: number;
   label: string;
   active: Place;
+  /** The other corner of the marked block. */
+  anchor: Place;
   /** False until the person went to a cell: then none is marked. */
   touched: boolean;
-  onActive: (place: Place) => void;
+  editable: boolean;
+  editing: Place | null;
+  isSelected: (row: number) => boolean;
+  head: (column: ColumnInfo, index: number) => { menu: ComponentChildren; below: ComponentChildren };
+  onSeen: (columns: string[]) => void;
+  onActive: (place: Place, extend: boolean) => void;
   onSort: (name: string, add: boolean) => void;
   onWidth: (column: number, width: number) => void;
-  onCopied: (cell: Cell) => void;
-}
-
-/** The cell of a row and column; null while its page is on the way. */
-export function cellAt(source: RowSource, row: number, column: string): Cell | null {
-  const found = source.at(row);
-  return found && formatCell(found.page.value(found.row, column), found.page.sort(column) === "date");
+  onDrop: (name: string, to: string) => void;
+  onMenu: (column: number) => void;
+  onSelect: (row: number, how: "only" | "more" | "upTo" | "all") => void;
+  onEdit: (place: Place) => void;
+  onCommit: (text: string | null) => void;
+  onClear: () => void;
+  onUndo: () => void;
+  onCopy: (event: ClipboardEvent) => void;
 }
 
 export function GridTable(props: GridTableProps) {
-  const { source, columns, widths, sort, rows, active } = props;
-  const total = source.total.value;
+  const { source, columns, pins, widths, sort, rows, active, anchor, from, to } = props;
   const busy = source.busy.value;
   const version = source.version.value;
   const area = useRef<HTMLDivElement>(null);
@@ -66,13 +70,16 @@ export function GridTable(props: GridTableProps) {
   const placed = useRef({ scrollTop: 0, top: 0 });
 
   const numbers = Math.max(40, 14 + 8 * String(Math.max(0, rows - 1)).length);
-  const height = Math.min(props.height, HEADER_HEIGHT + Math.max(3, rows) * ROW_HEIGHT + BAR);
-  const extent: Extent = { rows: total, rowHeight: ROW_HEIGHT, viewport: Math.max(ROW_HEIGHT, size.height - HEADER_HEIGHT) };
+  const height = Math.min(props.height, HEADER_HEIGHT + Math.max(3, Math.min(rows, Math.max(to - from, 3))) * ROW_HEIGHT + BAR);
+  const extent: Extent = { rows: to - from, rowHeight: ROW_HEIGHT, viewport: Math.max(ROW_HEIGHT, size.height - HEADER_HEIGHT) };
   const top = Math.min(view.top, lastTop(extent));
   const seen = visibleRows(top, view.scrollTop, extent);
-  const offsets = columnOffsets(widths);
-  const across = visibleColumns(offsets, view.left, Math.max(0, size.width - numbers));
-  const rest = Math.max(0, size.width - numbers - offsets[columns.length]!);
+  const pinOffsets = columnOffsets(widths.slice(0, pins));
+  const pinned = pinOffsets[pins]!;
+  const offsets = columnOffsets(widths.slice(pins));
+  const free = Math.max(0, size.width - numbers - pinned);
+  const across = visibleColumns(offsets, view.left, free);
+  const rest = Math.max(0, free - offsets[columns.length - pins]!);
 
   useLayoutEffect(() => {
     const element = area.current!;
@@ -86,12 +93,25 @@ export function GridTable(props: GridTableProps) {
     return () => observer.disconnect();
   }, []);
 
-  useEffect(() => source.want(seen.first, seen.count), [source, seen.first, seen.count, version, busy]);
+  useEffect(() => source.want(from + seen.first, seen.count), [source, from, seen.first, seen.count, version, busy]);
 
-  // A new sorting or search begins at its first row.
+  // A new sorting or search, or another page, begins at its first row.
   useEffect(() => {
     if (busy) scrollTo(0);
   }, [source, busy]);
+  const page = useRef(from);
+  useEffect(() => {
+    if (page.current === from) return;
+    page.current = from;
+    scrollTo(Math.max(0, active.row - from - Math.floor(extent.viewport / ROW_HEIGHT) + 1));
+  }, [from]);
+
+  const drawn = [
+    ...columns.slice(0, pins).map((column, index) => ({ column, index, left: numbers + pinOffsets[index]! as number | null })),
+    ...columns.slice(pins + across.first, pins + across.first + across.count).map((column, k) => ({ column, index: pins + across.first + k, left: null })),
+  ];
+  const names = drawn.map(({ column }) => column.name).join("\0");
+  useEffect(() => props.onSeen(drawn.map(({ column }) => column.name)), [names, props.onSeen]);
 
   function scrollTo(next: number, left = area.current!.scrollLeft): void {
     const element = area.current!;
@@ -118,64 +138,30 @@ export function GridTable(props: GridTableProps) {
     scrollTo(next);
   }
 
-  function go(row: number, column: number): void {
-    const place = { row: Math.max(-1, Math.min(total - 1, row)), column: Math.max(0, Math.min(columns.length - 1, column)) };
-    props.onActive(place);
+  function go(row: number, column: number, extend = false): void {
+    const last = source.total.peek() - 1;
+    const place = { row: Math.max(-1, Math.min(last, row)), column: Math.max(0, Math.min(columns.length - 1, column)) };
+    props.onActive(place, extend);
+    if (place.row >= 0 && (place.row < from || place.row >= to)) return;
     const element = area.current!;
-    const left = reveal(element.scrollLeft, size.width - numbers, offsets[place.column]!, offsets[place.column + 1]!);
+    const k = place.column - pins;
+    const left = k < 0 ? element.scrollLeft : reveal(element.scrollLeft, free, offsets[k]!, offsets[k + 1]!);
     const screen = extent.viewport / ROW_HEIGHT;
-    const next = place.row < 0 ? top : reveal(top, screen, place.row, place.row + 1);
+    const next = place.row < 0 ? top : reveal(top, screen, place.row - from, place.row - from + 1);
     scrollTo(isProportional(extent) ? Math.ceil(next) : next, left);
   }
 
-  function onKeyDown(event: KeyboardEvent): void {
-    const { row, column } = active;
-    const far = event.ctrlKey || event.metaKey;
-    const page = Math.max(1, Math.floor(extent.viewport / ROW_HEIGHT) - 1);
-    const inHeader = row < 0;
-    if (event.altKey || (far && !["Home", "End"].includes(event.key))) return;
-    if (inHeader && event.shiftKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
-      props.onWidth(column, widths[column]! + (event.key === "ArrowRight" ? 16 : -16));
-    } else if (inHeader && (event.key === "Enter" || event.key === " ")) {
-      props.onSort(columns[column]!.name, event.shiftKey);
-    } else {
-      const target: Record<string, [number, number]> = {
-        ArrowUp: [row - 1, column],
-        ArrowDown: [row + 1, column],
-        ArrowLeft: [row, column - 1],
-        ArrowRight: [row, column + 1],
-        PageUp: [inHeader ? row : Math.max(0, row - page), column],
-        PageDown: [row + page, column],
-        Home: far ? [0, 0] : [row, 0],
-        End: far ? [total - 1, columns.length - 1] : [row, columns.length - 1],
-      };
-      const place = target[event.key];
-      if (!place) return;
-      go(...place);
-    }
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  function onCopy(event: ClipboardEvent): void {
-    const name = columns[active.column]?.name;
-    // What was marked with the mouse is what the person wants.
-    if (name === undefined || !getSelection()?.isCollapsed) return;
-    const cell = active.row < 0 ? formatCell(name) : cellAt(source, active.row, name);
-    if (!cell) return;
-    event.clipboardData?.setData("text/plain", cell.full);
-    event.preventDefault();
-    props.onCopied(cell);
-  }
-
   /** Make a cell the active one without moving what is seen. */
-  function focus(row: number, column: number): void {
-    props.onActive({ row, column });
+  function focus(row: number, column: number, extend = false): void {
+    props.onActive({ row, column }, extend);
     grid.current!.focus({ preventScroll: true });
   }
 
+  const onKeyDown = gridKeys(props, Math.max(1, Math.floor(extent.viewport / ROW_HEIGHT) - 1), go);
   const cellId = (row: number, column: number): string => `${id}-${row}-${column}`;
-  const shown = columns.slice(across.first, across.first + across.count);
+  const [first, end] = [Math.min(active.row, anchor.row), Math.max(active.row, anchor.row)];
+  const marked: [number, number] = [Math.min(active.column, anchor.column), Math.max(active.column, anchor.column)];
+  const isBlock = first !== end || marked[0] !== marked[1];
   return (
     <div class="mw-grid-area" ref={area} style={{ height: `${height}px` }} onScroll={onScroll} onWheel={onWheel}>
       <table
@@ -183,33 +169,42 @@ export function GridTable(props: GridTableProps) {
         role="grid"
         tabIndex={0}
         class={["mw-grid", busy && "mw-grid-busy", props.touched && "mw-grid-touched"].filter(Boolean).join(" ")}
-        aria-label={label(props.label)}
-        aria-rowcount={total + 1}
+        aria-label={label(props.label, props.editable)}
+        aria-rowcount={source.total.value + 1}
         aria-colcount={columns.length + 1}
-        aria-readonly="true"
+        aria-multiselectable="true"
+        aria-readonly={!props.editable}
         aria-busy={busy}
         aria-activedescendant={columns.length ? cellId(active.row, active.column) : undefined}
         onKeyDown={onKeyDown}
-        onCopy={onCopy}
-        style={{ width: `${numbers + offsets[columns.length]! + rest}px`, "--mw-grid-numbers": `${numbers}px` }}
+        onCopy={props.onCopy}
+        style={{ width: `${numbers + pinned + offsets[columns.length - pins]! + rest}px`, "--mw-grid-numbers": `${numbers}px` }}
       >
         <colgroup>
           <col style={{ width: `${numbers}px` }} />
-          <col style={{ width: `${across.before}px` }} />
-          {shown.map((column, k) => (
-            <col key={column.name} style={{ width: `${widths[across.first + k]}px` }} />
-          ))}
+          {drawn.flatMap(({ column, index }, k) => [
+            k === pins && <col key="gap" style={{ width: `${across.before}px` }} />,
+            <col key={column.name} style={{ width: `${widths[index]}px` }} />,
+          ])}
+          {drawn.length <= pins && <col style={{ width: `${across.before}px` }} />}
           <col style={{ width: `${across.after + rest}px` }} />
         </colgroup>
         <thead>
           <tr role="row" aria-rowindex={1}>
-            <th role="columnheader" scope="col" class="mw-grid-corner" aria-colindex={1} title="Number of the row in the table, from 0 on">
+            <th
+              role="columnheader"
+              scope="col"
+              class="mw-grid-corner"
+              aria-colindex={1}
+              title="Number of the row in the table, from 0 on. Click to select all rows."
+              onClick={() => props.onSelect(0, "all")}
+            >
               <span class="mw-sr">row</span>
             </th>
-            <td class="mw-grid-gap" aria-hidden="true" />
-            {shown.map((column, k) => {
-              const index = across.first + k;
-              return (
+            {drawn.map(({ column, index, left }, k) => {
+              const { menu, below } = props.head(column, index);
+              return [
+                k === pins && <td key="gap" class="mw-grid-gap" aria-hidden="true" />,
                 <Header
                   key={column.name}
                   id={cellId(-1, index)}
@@ -219,29 +214,48 @@ export function GridTable(props: GridTableProps) {
                   sort={sort}
                   active={active.row === -1 && active.column === index}
                   width={widths[index]!}
+                  left={left}
+                  filtered={props.filtered.has(column.name)}
+                  menu={menu}
+                  onDrop={(name) => props.onDrop(name, column.name)}
                   onFocus={() => focus(-1, index)}
                   onSort={(add) => props.onSort(column.name, add)}
                   onWidth={(width) => props.onWidth(index, width)}
-                />
-              );
+                >
+                  {below}
+                </Header>,
+              ];
             })}
+            {drawn.length <= pins && <td class="mw-grid-gap" aria-hidden="true" />}
             <td class="mw-grid-gap" aria-hidden="true" />
           </tr>
         </thead>
         <tbody>
           {seen.before > 0 && <tr aria-hidden="true" style={{ height: `${seen.before}px` }} />}
           {Array.from({ length: seen.count }, (_, k) => {
-            const row = seen.first + k;
+            const row = from + seen.first + k;
             return (
               <Row
                 key={row}
                 source={source}
                 row={row}
-                columns={shown}
-                first={across.first}
+                columns={drawn}
+                gapAfter={pins}
                 active={active.row === row ? active.column : -1}
+                block={isBlock && row >= first && row <= end ? marked : null}
+                selected={props.isSelected(row)}
+                editing={props.editing?.row === row ? props.editing.column : -1}
                 cellId={cellId}
                 onFocus={focus}
+                onSelect={(at, event) => {
+                  focus(at, active.column, event.shiftKey);
+                  props.onSelect(at, event.shiftKey ? "upTo" : event.ctrlKey || event.metaKey ? "more" : "only");
+                }}
+                onEdit={(at, column) => props.editable && props.onEdit({ row: at, column })}
+                onCommit={(text, back) => {
+                  props.onCommit(text);
+                  if (back) grid.current?.focus({ preventScroll: true });
+                }}
               />
             );
           })}
@@ -252,57 +266,6 @@ export function GridTable(props: GridTableProps) {
   );
 }
 
-const label = (name: string): string => `${name}: rows. Arrows move, Enter on a column's name sorts, Ctrl+C copies the cell.`;
-
-/** The whole value, or nothing where it is short enough to be seen. */
-function tooltip({ missing, full, text }: Cell): string | undefined {
-  if (missing) return "missing";
-  return full === text && text.length < 8 ? undefined : full.slice(0, 2000);
-}
-
-interface RowProps {
-  source: RowSource;
-  row: number;
-  columns: ColumnInfo[];
-  first: number;
-  active: number;
-  cellId: (row: number, column: number) => string;
-  onFocus: (row: number, column: number) => void;
-}
-
-function Row({ source, row, columns, first, active, cellId, onFocus }: RowProps) {
-  const found = source.at(row);
-  return (
-    <tr role="row" aria-rowindex={row + 2} class={active >= 0 ? "mw-grid-row-active" : undefined}>
-      <th role="rowheader" scope="row" class="mw-grid-number" aria-colindex={1} onClick={() => onFocus(row, 0)}>
-        {found ? grouped(Number(found.page.value(found.row, ROW_NUMBER))) : <span class="mw-grid-ghost" />}
-      </th>
-      <td class="mw-grid-gap" aria-hidden="true" />
-      {columns.map((column, k) => {
-        const index = first + k;
-        const cell = cellAt(source, row, column.name);
-        const isNumber = found ? found.page.sort(column.name) === "number" : column.kind === "numeric";
-        const classes = [
-          isNumber && "mw-grid-right",
-          column.role === "set_aside" && "mw-grid-aside",
-          cell?.missing && "mw-grid-missing",
-          active === index && "mw-grid-active",
-        ];
-        return (
-          <td
-            key={column.name}
-            id={cellId(row, index)}
-            role="gridcell"
-            aria-colindex={index + 2}
-            class={classes.filter(Boolean).join(" ") || undefined}
-            title={cell ? tooltip(cell) : undefined}
-            onClick={() => onFocus(row, index)}
-          >
-            {cell ? cell.missing ? cell.text : <bdi>{cell.text}</bdi> : <span class="mw-grid-ghost" />}
-          </td>
-        );
-      })}
-      <td class="mw-grid-gap" aria-hidden="true" />
-    </tr>
-  );
-}
+const label = (name: string, editable: boolean): string =>
+  `${name}: rows. Arrows move, with Shift they mark cells, Ctrl+C copies them. In a column's header Enter sorts and Alt+↓ opens its menu. ` +
+  `Shift+Space selects the row.${editable ? " F2 edits the cell, Ctrl+Z takes the last edit back." : ""}`;

@@ -3,6 +3,8 @@ import { Icon } from "./icons";
 import type { Network } from "./layer_state";
 import { grouped, plural } from "./number";
 
+const HINT = "Drag to reorder, or Shift+← and Shift+→. Delete removes. ? tells all keys.";
+
 /** What the network's outputs are; several heads are listed by name. */
 export function HeadBox({ network, hold }: { network: Network; hold: (element: HTMLElement | null) => void }) {
   const heads = network.heads ?? [];
@@ -52,7 +54,7 @@ export interface Template {
 }
 
 /** Replaces the layers by a stack to start from. */
-export function Templates({ templates, off, take }: { templates: Template[]; off: string; take: (name: string) => void }) {
+function Templates({ templates, off, take }: { templates: Template[]; off: string; take: (name: string) => void }) {
   return (
     <select
       class="mw-templates"
@@ -73,5 +75,28 @@ export function Templates({ templates, off, take }: { templates: Template[]; off
         </option>
       ))}
     </select>
+  );
+}
+
+/** Under the row: what adds a layer, how layers are moved, and stacks to start from. */
+export function StackFoot({ hint, count, off, adding, add, templates, take }: {
+  /** The id of the sentence about keys. */
+  hint: string;
+  count: number;
+  off: string;
+  adding: boolean;
+  add: () => void;
+  templates: Template[];
+  take: (name: string) => void;
+}) {
+  return (
+    <div class="mw-network-foot mw-tiny">
+      <button class="mw-link" disabled={!!off} title={off || "Add a layer"} aria-expanded={adding} onClick={add}>
+        + layer
+      </button>
+      <span id={hint}>{count === 0 ? "Without layers the inputs go straight to the head." : off ? "" : HINT}</span>
+      <span class="mw-spread" />
+      <Templates templates={templates} off={off} take={take} />
+    </div>
   );
 }

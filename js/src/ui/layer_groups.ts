@@ -15,6 +15,32 @@ export interface Grouping {
   layers: string[];
 }
 
+export const NO_GROUPS: Grouping = { groups: [], layers: [] };
+
+const isPlace = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
+
+/** Whether something read from the browser's storage is a grouping. */
+export function isGrouping(found: unknown): found is Grouping {
+  const { groups, layers } = (found ?? {}) as Partial<Grouping>;
+  return (
+    Array.isArray(groups) &&
+    Array.isArray(layers) &&
+    layers.every((text) => typeof text === "string") &&
+    groups.every(
+      (group: Partial<Group> | null) =>
+        typeof group === "object" &&
+        group !== null &&
+        isPlace(group.id) &&
+        typeof group.name === "string" &&
+        typeof group.open === "boolean" &&
+        isPlace(group.start) &&
+        isPlace(group.end) &&
+        group.start < group.end &&
+        group.end <= layers.length,
+    )
+  );
+}
+
 const kept = (groups: Group[]): Group[] => groups.filter((group) => group.end - group.start >= 1);
 
 /** Places after `count` layers were inserted before `at`; inside a group they belong to it. */
@@ -44,6 +70,7 @@ export function afterMove(groups: readonly Group[], from: number, to: number): G
 
 /** Bring the places along after the stack changed, whoever changed it. */
 export function follow(before: Grouping, layers: readonly string[]): Grouping {
+  if (before.groups.length === 0) return NO_GROUPS;
   const old = before.layers;
   const shorter = Math.min(old.length, layers.length);
   let head = 0;
@@ -61,7 +88,7 @@ export function follow(before: Grouping, layers: readonly string[]): Grouping {
   } else if (head === 0 && tail === 0) groups = [];
   else if (grown > 0) groups = afterInsert(groups, head, grown);
   else groups = afterRemoval(groups, head, -grown);
-  return { groups, layers: [...layers] };
+  return groups.length === 0 ? NO_GROUPS : { groups, layers: [...layers] };
 }
 
 /** A new group over layers `start` to `end`; what it covers of others it takes over. */

@@ -8,17 +8,17 @@ import { Arcs } from "./layer_arcs";
 import { LayerBox } from "./layer_box";
 import { connectionsOf, connectNote, menuOf, type LayerActs } from "./layer_choices";
 import { LayerEditor } from "./layer_editor";
-import { Edge, HeadBox, Templates, type Template } from "./layer_ends";
+import { Edge, HeadBox, StackFoot, type Template } from "./layer_ends";
 import { GroupBox, GroupForm, GroupMark } from "./layer_group_box";
-import { follow, items, withGroup, type Grouping } from "./layer_groups";
+import { useFolding } from "./layer_folding";
+import { withGroup } from "./layer_groups";
 import { LayerMenu } from "./layer_menu";
+import { shortcutOf, type Shortcut } from "./layer_shortcuts";
 import { arcs, INPUT, shapeAt, sources, states, straight, type LayerKind, type Network } from "./layer_state";
 import { plural } from "./number";
 import { Menu } from "./popover";
 import { destination, useReorder } from "./reorder";
 import { useUid } from "./uid";
-
-const HINT = "Drag to reorder, or Shift+← and Shift+→. Delete removes. ? tells all keys.";
 
 type Panel = { kind: "insert"; at: number } | { kind: "group"; from: number; to: number } | null;
 type Opened = { kind: "menu" | "connect"; index: number; anchor: HTMLElement } | null;
@@ -29,7 +29,6 @@ export function Stack({ ctx, network, off }: { ctx: Context; network: Network; o
   const templates = ctx.trait<Template[]>("templates").value;
   const uid = useUid();
   const selection = keep<number | null>(`${ctx.id}:layer`, null);
-  const grouping = keep<Grouping>(`${ctx.id}:groups`, { groups: [], layers: [] });
   const [current, setCurrent] = useState(0);
   const [panel, setPanel] = useState<Panel>(null);
   const [opened, setOpened] = useState<Opened>(null);
@@ -47,20 +46,11 @@ export function Stack({ ctx, network, off }: { ctx: Context; network: Network; o
   const layers = useMemo(() => states(network), [network]);
   const texts = useMemo(() => network.layers.map((layer) => JSON.stringify(layer)), [network]);
   const drawnArcs = useMemo(() => arcs(network, layers), [network]);
-  const known = useMemo(() => follow(grouping.value, texts), [grouping.value, texts]);
-  useLayoutEffect(() => {
-    if (known !== grouping.value) grouping.value = known;
-  }, [known]);
-  const groups = known.groups;
-  const shown = useMemo(() => items(groups, layers.length), [groups, layers.length]);
+  const { groups, shown, itemOf, setGroups } = useFolding(ctx.id, texts);
   const count = layers.length;
   const selected = selection.value !== null && selection.value < count ? selection.value : null;
-  const itemOf = (index: number): number => shown.findIndex((item) => index >= item.start && index < item.end);
   const at = shown[Math.max(0, itemOf(Math.min(current, count - 1)))]?.start ?? 0;
   boxes.current.length = count;
-  const setGroups = (next: Grouping["groups"]): void => {
-    grouping.value = { groups: next, layers: texts };
-  };
 
   // the boxes are keyed by structure, so that what is half typed in one never ends up in another
   useLayoutEffect(() => {
@@ -155,40 +145,39 @@ export function Stack({ ctx, network, off }: { ctx: Context; network: Network; o
     setStructure((n) => n + 1);
   };
   const dissolve = (id: number): void => setGroups(groups.filter((group) => group.id !== id));
+  const fold = (from: number): void => setPanel({ kind: "group", from, to: Math.min(count - 1, from + 1) });
   const keys = (event: KeyboardEvent, index: number): void => {
-    const undo = (event.ctrlKey || event.metaKey) && !event.altKey ? event.key.toLowerCase() : "";
-    if (undo === "z" || undo === "y") {
-      if ((event.target as HTMLElement).closest("input")) return;
-      travel(undo === "y" || event.shiftKey ? "spec.redo" : "spec.undo");
-      event.preventDefault();
-      return;
-    }
-    if (event.target !== event.currentTarget || event.altKey || event.ctrlKey || event.metaKey) return;
-    const item = shown[itemOf(index)];
-    const group = item?.group ?? null;
-    // in a narrow column the row stands upright
-    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key] ?? 0;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (step && event.shiftKey && !group) move(index, index + step);
-    else if (step) focusItem(itemOf(index) + step);
-    else if (key === "Home") focusItem(0);
-    else if (key === "End") focusItem(shown.length - 1);
-    else if (group && (key === "Enter" || key === " ")) toggleGroup(group.id);
-    else if (key === "Enter" || key === " ") selection.value = selected === index ? null : index;
-    else if (key === "Escape") selection.value = null;
-    else if (key === "g" && group) dissolve(group.id);
-    else if (group || off) return;
-    else if (key === "Delete" || key === "Backspace") remove(index);
-    else if (key === "F2" || key === "n") setNaming(index);
-    else if (key === "d") copy(index);
-    else if (key === "i") setPanel({ kind: "insert", at: index });
-    else if (key === "a") setPanel({ kind: "insert", at: index + 1 });
-    else if (key === "c") open("connect", index);
-    else if (key === "f") freeze(index);
-    else if (key === "g") setPanel({ kind: "group", from: index, to: Math.min(count - 1, index + 1) });
-    else if (key === "m") open("menu", index);
-    else return;
+    const place = itemOf(index);
+    const group = shown[place]?.group ?? null;
+    const pressed = shortcutOf(event, group !== null, !!off);
+    if (!pressed) return;
     event.preventDefault();
+    const deeds: Record<Shortcut, () => void> = {
+      undo: () => travel("spec.undo"),
+      redo: () => travel("spec.redo"),
+      back: () => focusItem(place - 1),
+      on: () => focusItem(place + 1),
+      "move-back": () => move(index, index - 1),
+      "move-on": () => move(index, index + 1),
+      first: () => focusItem(0),
+      last: () => focusItem(shown.length - 1),
+      toggle: () => {
+        if (group) toggleGroup(group.id);
+        else selection.value = selected === index ? null : index;
+      },
+      escape: () => (selection.value = null),
+      ungroup: () => group && dissolve(group.id),
+      remove: () => remove(index),
+      name: () => setNaming(index),
+      copy: () => copy(index),
+      insert: () => setPanel({ kind: "insert", at: index }),
+      append: () => setPanel({ kind: "insert", at: index + 1 }),
+      connect: () => open("connect", index),
+      freeze: () => freeze(index),
+      group: () => fold(index),
+      menu: () => open("menu", index),
+    };
+    deeds[pressed]();
   };
 
   const acts: LayerActs = {
@@ -197,7 +186,7 @@ export function Stack({ ctx, network, off }: { ctx: Context; network: Network; o
     insert: (index) => setPanel({ kind: "insert", at: index }),
     move,
     freeze,
-    group: (index) => setPanel({ kind: "group", from: index, to: Math.min(count - 1, index + 1) }),
+    group: fold,
     remove,
     connections: (index) => open("connect", index, opened?.anchor),
     connect: (index, source, connected, label) =>
@@ -383,27 +372,18 @@ export function Stack({ ctx, network, off }: { ctx: Context; network: Network; o
           close={() => (selection.value = null)}
         />
       )}
-      <div class="mw-network-foot mw-tiny">
-        <button
-          class="mw-link"
-          disabled={!!off}
-          title={off || "Add a layer"}
-          aria-expanded={inserting !== null}
-          onClick={() => setPanel(inserting === null ? { kind: "insert", at: selected === null ? count : selected + 1 } : null)}
-        >
-          + layer
-        </button>
-        <span id={hint}>{count > 0 ? HINT : "Without layers the inputs go straight to the head."}</span>
-        <span class="mw-spread" />
-        <Templates
-          templates={templates}
-          off={off}
-          take={(chosen) => {
-            setPanel(null);
-            void change(() => ctx.ask("layers.template", { name: chosen }), null, `template ${chosen}`, false);
-          }}
-        />
-      </div>
+      <StackFoot
+        hint={hint}
+        count={count}
+        off={off}
+        adding={inserting !== null}
+        add={() => setPanel(inserting === null ? { kind: "insert", at: selected === null ? count : selected + 1 } : null)}
+        templates={templates}
+        take={(chosen) => {
+          setPanel(null);
+          void change(() => ctx.ask("layers.template", { name: chosen }), null, `template ${chosen}`, false);
+        }}
+      />
     </>
   );
 }

@@ -223,3 +223,10 @@ export function coarseStep(p: Parameter, value: number, direction: 1 | -1): numb
   const steps = direction > 0 ? Math.floor(value / unit + 1e-9) + 1 : Math.ceil(value / unit - 1e-9) - 1;
   return clip(p, Number((steps * unit).toPrecision(10)));
 }
+
+/** 0.904, 12.3, 4 512: three decimals of what is small, four digits of what is large. */
+export function metricText(value: number | null): string {
+  if (value === null || !Number.isFinite(value)) return "–";
+  if (Math.abs(value) < 10) return value.toFixed(3);
+  return Math.abs(value) < 1000 ? String(Number(value.toPrecision(4))) : grouped(Math.round(value));
+}

@@ -5,6 +5,22 @@ import { asBytes } from "../wire/buffers";
 import type { RequestBodies } from "../wire/messages";
 
 export type Sort = [string, boolean][];
+
+/** What one column's cells must be like; the fields are those of `medilytica_widgets/data/filters.py`. */
+export type Filter =
+  | { column: string; kind: "range"; low: number | string | null; high: number | string | null; open_end?: boolean }
+  | { column: string; kind: "set"; values: (string | number | boolean | null)[]; exclude?: boolean }
+  | { column: string; kind: "contains" | "regex"; text: string; case?: boolean }
+  | { column: string; kind: "null" | "not_null" };
+
+/** In which order a table is looked at, and which of its rows. */
+export interface View {
+  sort: Sort;
+  search: string;
+  filters: Filter[];
+  where: string;
+}
+export const PLAIN_VIEW: View = { sort: [], search: "", filters: [], where: "" };
 export type Fetch = (body: RequestBodies["grid.rows"], signal: AbortSignal) => Promise<{ body: any; raw: (ArrayBufferView | ArrayBuffer)[] }>;
 
 /** The original number of a row in the table; the kernel puts it in front. */
@@ -63,8 +79,7 @@ export class RowSource {
   /** True from a new sorting or search until its first rows are here; the old ones are shown meanwhile. */
   readonly busy = signal(false);
   private state = 0;
-  private sort: Sort = [];
-  private search = "";
+  private view: View = PLAIN_VIEW;
   private pages = new Map<number, Page>();
   private previous = new Map<number, Page>();
   private flying = new Map<number, AbortController>();
@@ -79,10 +94,9 @@ export class RowSource {
   }
 
   /** Sort and search anew; answers to what was asked before are dropped from now on. */
-  query(sort: Sort, search: string): void {
+  query(view: View): void {
     this.state++;
-    this.sort = sort;
-    this.search = search;
+    this.view = view;
     this.withdraw(() => true);
     if (this.pages.size) this.previous = this.pages;
     this.pages = new Map();
@@ -118,9 +132,20 @@ export class RowSource {
   /** A row's page and its place there, or null while it is on its way. */
   at(row: number): { page: Page; row: number } | null {
     const index = Math.floor(row / this.pageSize);
-    const page = this.pages.get(index) ?? (this.busy.value ? this.previous.get(index) : undefined);
+    const page = this.pages.get(index) ?? this.previous.get(index);
     const inside = row - index * this.pageSize;
     return page && inside < page.length ? { page, row: inside } : null;
+  }
+
+  /** The table itself changed: what is seen is fetched again, and shown as it was until then. */
+  refresh(): void {
+    this.state++;
+    this.withdraw(() => true);
+    this.previous = this.pages;
+    this.pages = new Map();
+    this.failed.clear();
+    this.busy.value = false;
+    this.version.value++;
   }
 
   /** Ask again for what failed. */
@@ -147,11 +172,11 @@ export class RowSource {
   }
 
   private async load(index: number): Promise<void> {
-    const { state, sort, search, pageSize } = this;
+    const { state, view, pageSize } = this;
     const abort = new AbortController();
     this.flying.set(index, abort);
     try {
-      const answer = await this.fetch({ start: index * pageSize, count: pageSize, sort, search, state }, abort.signal);
+      const answer = await this.fetch({ start: index * pageSize, count: pageSize, ...view, state }, abort.signal);
       if (answer.body.state !== this.state) return;
       const page = decodePage(answer.raw[0]);
       this.pages.set(index, page);

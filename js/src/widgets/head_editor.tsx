@@ -244,7 +244,7 @@ function HeadCard({ ctx, uid, head, index, count, off, duplicate, remove }: {
           {can.map((one) => (
             <option key={one.name} value={one.name}>
               {one.name}
-              {one.name === own ? " (own target)" : ""}
+              {one.name === own ? " (target)" : ""}
             </option>
           ))}
           {!target && <option value={head.target}>{head.target} (not in the table)</option>}

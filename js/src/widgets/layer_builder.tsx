@@ -35,6 +35,16 @@ export function LayerBuilder({ ctx }: WidgetProps) {
     set(null);
     if (refocus) anchor?.focus();
   };
+  const own = async (): Promise<void> => {
+    try {
+      await ctx.ask("layers.own", {});
+      setSaid(`The layers are your own now; undo brings ${algorithm} back`);
+      // the button is gone: the keyboard goes on at the first box
+      root.current?.querySelector<HTMLElement>("[data-layer]")?.focus();
+    } catch {
+      // the notice beside the widget says why
+    }
+  };
   const picture = async (): Promise<void> => {
     try {
       if (stack && root.current) download(await pictureOf(stack, coloursOf(root.current)), "network.png");
@@ -139,11 +149,23 @@ export function LayerBuilder({ ctx }: WidgetProps) {
           Code
         </button>
       </h3>
-      {stack && fixed && <p class="mw-muted">{fixed}</p>}
+      {stack && fixed && (
+        <div class="mw-network-fixed">
+          <p id={`${uid}-fixed`} class="mw-muted">
+            {fixed}
+          </p>
+          <button aria-describedby={`${uid}-fixed`} title={ctx.readOnly || undefined} disabled={!!ctx.readOnly} onClick={() => void own()}>
+            Make the layers my own
+          </button>
+        </div>
+      )}
       {stack ? (
         <Stack ctx={ctx} network={stack} off={off} />
       ) : (
-        <p class="mw-muted mw-network-none">{algorithm} has no layers to build; its hyperparameters shape it.</p>
+        <p class="mw-muted mw-network-none">
+          {algorithm} has no layers to build; its hyperparameters shape it. To build layers, choose a neural network, for
+          example the perceptron.
+        </p>
       )}
       {importing && stack && (
         <ImportPanel

@@ -1,6 +1,6 @@
 /** Learning curves of the latest run: loss and one metric, training and validation. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { keep } from "../state/local";
+import { keepStored } from "../state/local";
 import { CurveChart } from "../ui/curve_chart";
 import { HeadChoice, headOf, HeadNote, panelsOf, summary, TOTAL, whose, type CurveHead } from "../ui/curve_heads";
 import { CurveStore } from "../ui/curve_store";
@@ -103,7 +103,7 @@ export function MetricPlots({ ctx }: WidgetProps) {
   const metric = ctx.trait<string>("metric").value;
   const figures = ctx.trait<Figure[]>("figures").value;
   const heads = ctx.trait<CurveHead[] | null>("heads").value ?? NO_HEADS;
-  const choice = keep(`${ctx.id}:head`, TOTAL);
+  const choice = keepStored(`${ctx.id}:head`, TOTAL, (found) => typeof found === "string");
   const head = headOf(heads, choice.value);
   const panels = panelsOf(figures, metric, head);
   // what the paintings, which come between two drawings of the component, go by
@@ -270,7 +270,7 @@ function Placeholder({ words, state, status }: { words: string; state: string; s
   if (state === "loading") return <div class="mw-skeleton mw-curves-placeholder" aria-label="loading" />;
   const sentence =
     state === "empty"
-      ? `Press Train, and the ${words} of every epoch is drawn here.`
+      ? `Press Train or call exp.train(), and the ${words} of every epoch is drawn here.`
       : ENDED.includes(status)
         ? "This run ended before its first epoch was over."
         : "The first epoch is on its way…";

@@ -1,8 +1,8 @@
 /** How well the latest ended run does on rows it has never seen; saving its model and asking it about one row. */
 import { useEffect, useState } from "preact/hooks";
-import { formatNumber, grouped, parseNumber } from "../ui/number";
-import type { Scalar } from "../wire/messages";
-import { RequestError } from "../wire/client";
+import { problemOf } from "../ui/field";
+import { formatNumber, grouped, metricText } from "../ui/number";
+import { PredictRow, type Form } from "../ui/predict_row";
 import type { Context, WidgetProps } from "./_base";
 
 export interface Tile {
@@ -32,36 +32,12 @@ export interface EvaluationState {
   per_class: ClassScore[];
 }
 
-export interface Field {
-  name: string;
-  kind: "number" | "choice";
-  value: Scalar;
-  choices: string[];
-}
-
-interface Form {
-  fields: Field[];
-  held: string;
-}
-
-interface Prediction {
-  prediction: string | number;
-  probabilities: [string, number][];
-}
-
 interface DashboardRun {
   id: string;
   name: string;
   status: string;
   /** A later run that is still training, by name. */
   training: string;
-}
-
-/** 0.904, 12.3, 4 512: three decimals of what is small, four digits of what is large. */
-export function metricText(value: number | null): string {
-  if (value === null || !Number.isFinite(value)) return "–";
-  if (Math.abs(value) < 10) return value.toFixed(3);
-  return Math.abs(value) < 1000 ? String(Number(value.toPrecision(4))) : grouped(Math.round(value));
 }
 
 /** "± 0.013": as many decimals as the value beside it shows. */
@@ -243,8 +219,6 @@ function PerClass({ rows }: { rows: ClassScore[] }) {
   );
 }
 
-const sentenceOf = (error: unknown): string => (error instanceof RequestError ? error.message : "");
-
 function SaveModel({ ctx, suggested }: { ctx: Context; suggested: string }) {
   const [path, setPath] = useState(suggested);
   const [busy, setBusy] = useState(false);
@@ -256,7 +230,7 @@ function SaveModel({ ctx, suggested }: { ctx: Context; suggested: string }) {
     ctx
       .ask("model.save", { path: path.trim() }, { quiet: true })
       .then((answer) => setSaid({ good: true, text: String(answer.body.sentence) }))
-      .catch((error: unknown) => setSaid({ good: false, text: sentenceOf(error) }))
+      .catch((error: unknown) => setSaid({ good: false, text: problemOf(error).message }))
       .finally(() => setBusy(false));
   };
   const id = `${ctx.id}-path`;
@@ -278,116 +252,5 @@ function SaveModel({ ctx, suggested }: { ctx: Context; suggested: string }) {
         {said?.text}
       </span>
     </form>
-  );
-}
-
-/** What a field's text says: a number, words, or nothing (a missing value). */
-export function fieldValue(field: Field, text: string): Scalar {
-  const trimmed = text.trim();
-  if (trimmed === "") return null;
-  if (field.kind === "choice") return trimmed;
-  // what is no number goes as it is, so that the kernel can say which column it was
-  const number = parseNumber(trimmed);
-  return number !== null && Number.isFinite(number) ? number : trimmed;
-}
-
-function PredictRow({ ctx, form }: { ctx: Context; form: Form }) {
-  const initial = (): Record<string, string> =>
-    Object.fromEntries(form.fields.map((f) => [f.name, f.value === null ? "" : String(f.value)]));
-  const [texts, setTexts] = useState(initial);
-  const [answer, setAnswer] = useState<Prediction | null>(null);
-  const [problem, setProblem] = useState("");
-  const [busy, setBusy] = useState(false);
-  const names = form.fields.map((f) => f.name).join("\n");
-  useEffect(() => {
-    setTexts(initial());
-    setAnswer(null);
-  }, [names]);
-  const predict = (event: Event): void => {
-    event.preventDefault();
-    setBusy(true);
-    const values = Object.fromEntries(form.fields.map((f) => [f.name, fieldValue(f, texts[f.name] ?? "")]));
-    ctx
-      .ask("predict.row", { values }, { quiet: true })
-      .then((reply) => {
-        setAnswer(reply.body as Prediction);
-        setProblem("");
-      })
-      .catch((error: unknown) => setProblem(sentenceOf(error)))
-      .finally(() => setBusy(false));
-  };
-  const edit = (name: string, text: string): void => setTexts((before) => ({ ...before, [name]: text }));
-  return (
-    <details class="mw-perf-predict">
-      <summary>Predict a row</summary>
-      <form onSubmit={predict}>
-        <div class="mw-perf-fields">
-          {form.fields.map((field, k) => {
-            const id = `${ctx.id}-field-${k}`;
-            return (
-              <div class="mw-perf-field">
-                <label for={id} title={field.name}>
-                  {field.name}
-                </label>
-                {field.kind === "choice" ? (
-                  <select
-                    id={id}
-                    value={texts[field.name]}
-                    onChange={(event) => edit(field.name, event.currentTarget.value)}
-                  >
-                    <option value="">missing</option>
-                    {field.choices.map((choice) => (
-                      <option value={choice}>{choice}</option>
-                    ))}
-                  </select>
-                ) : (
-                  <input
-                    id={id}
-                    type="text"
-                    inputMode="decimal"
-                    placeholder="missing"
-                    value={texts[field.name]}
-                    onInput={(event) => edit(field.name, event.currentTarget.value)}
-                  />
-                )}
-              </div>
-            );
-          })}
-        </div>
-        <div class="mw-perf-ask">
-          <button type="submit" disabled={busy || Boolean(ctx.readOnly)} title={ctx.readOnly || undefined}>
-            Predict
-          </button>
-          <span class="mw-tiny">{form.held}</span>
-        </div>
-      </form>
-      <div role="status">
-        {problem && <p class="mw-error-text">{problem}</p>}
-        {answer && <Answer answer={answer} />}
-      </div>
-    </details>
-  );
-}
-
-function Answer({ answer }: { answer: Prediction }) {
-  if (answer.probabilities.length === 0) {
-    return (
-      <p class="mw-perf-answer">
-        predicted <b>{typeof answer.prediction === "number" ? metricText(answer.prediction) : answer.prediction}</b>
-      </p>
-    );
-  }
-  return (
-    <ul class="mw-perf-answer mw-perf-bars" aria-label={`predicted ${answer.prediction}`}>
-      {answer.probabilities.map(([name, p], k) => (
-        <li class={name === String(answer.prediction) ? "mw-perf-chosen" : ""}>
-          <span class="mw-perf-name">{name}</span>
-          <span class="mw-perf-bar" aria-hidden="true">
-            <i style={{ width: `${100 * p}%`, background: `var(--mw-c${k % 8})` }} />
-          </span>
-          <span>{(100 * p).toFixed(1)} %</span>
-        </li>
-      ))}
-    </ul>
   );
 }

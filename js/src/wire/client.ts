@@ -1,6 +1,5 @@
 /** Typed requests over a widget's comm, and the events that come without being asked. */
 import { decode, type DecodedArray } from "./buffers";
-import { detoured, sendAround } from "./detour";
 import {
   isEnvelope,
   VERSION,
@@ -50,6 +49,10 @@ const cancelled = (): DOMException => new DOMException("The request was cancelle
 export interface RequestOptions {
   signal?: AbortSignal;
   onProgress?: (body: any) => void;
+  /** Bytes that go with the request. */
+  buffers?: ArrayBufferView[];
+  /** Never sent again by itself: it is large, and its sender sees to what gets lost. */
+  once?: boolean;
 }
 
 /** Milliseconds after which an unanswered request is sent again, the first time and from then on, and how often. */
@@ -74,7 +77,7 @@ export class Client {
     const me = identity();
     const id = `${me.id}-${me.next++}`;
     const envelope: Envelope = { v: VERSION, client: me.id, id, kind, body: body as Record<string, unknown> };
-    const { signal } = options;
+    const { signal, buffers = [] } = options;
     return new Promise<Answer>((resolve, reject) => {
       // A signal that has aborted already fires no event.
       if (signal?.aborted) return reject(cancelled());
@@ -85,12 +88,11 @@ export class Client {
         reject(cancelled());
       };
       // While a page is being restored JupyterLab loses messages: an answer can come before it knows the comm that
-      // it is for, and a request can go to a part of the kernel that is no more. The kernel carries out no request
-      // twice, so what stays unanswered is sent again, another way.
-      let left = REPEATS;
+      // it is for. The kernel carries out no request twice, so what stays unanswered is sent again.
+      let left = options.once ? 0 : REPEATS;
       const repeat = (): void => {
         if (left-- <= 0 || !this.waiting.has(id)) return;
-        if (!sendAround(this.model, envelope)) this.model.send(envelope);
+        this.post(envelope, buffers);
         again = setTimeout(repeat, REPEAT_MS);
       };
       let again = setTimeout(repeat, FIRST_REPEAT_MS);
@@ -104,7 +106,7 @@ export class Client {
         },
       });
       signal?.addEventListener("abort", withdraw, { once: true });
-      this.post(envelope);
+      this.post(envelope, buffers);
     });
   }
 
@@ -135,8 +137,9 @@ export class Client {
     this.listeners.clear();
   }
 
-  private post(envelope: Envelope): void {
-    if (!detoured(this.model) || !sendAround(this.model, envelope)) this.model.send(envelope);
+  private post(envelope: Envelope, buffers: ArrayBufferView[] = []): void {
+    if (buffers.length) this.model.send(envelope, undefined, buffers);
+    else this.model.send(envelope);
   }
 
   private receive = (content: unknown, payload: ArrayBufferView[] = []): void => {

@@ -33,8 +33,20 @@ export interface RequestBodies {
     count: number;
     sort: [string, boolean][];
     search: string;
+    filters: Record<string, unknown>[];
+    where: string;
     state: number;
   };
+  "grid.summary": { column: string; search: string; filters: Record<string, unknown>[]; where: string };
+  "grid.export": {
+    format: string;
+    columns: string[];
+    sort: [string, boolean][];
+    search: string;
+    filters: Record<string, unknown>[];
+    where: string;
+  };
+  "grid.export_read": { job: number; offset: number };
   "curve.read": { run: string; cursor: number };
   "log.read": { run: string; cursor: number };
   "sheet.read": { run: string; cursor: number };
@@ -42,6 +54,9 @@ export interface RequestBodies {
   "code.read": Record<string, never>;
   "layers.signature": { name: string };
   "predict.row": { values: Record<string, Scalar> };
+  "quality.rows": { finding: number };
+  "profile.read": { column: string };
+  "profile.kind": { column: string; kind: string };
   "algorithm.select": { id: string };
   "hyperparameters.set": { name: string; value: Scalar };
   "hyperparameters.reset": { name: string };
@@ -57,6 +72,7 @@ export interface RequestBodies {
   "layers.configure": { index: number; fields: Record<string, unknown> };
   "layers.connect": { index: number; source: number | string; connected: boolean };
   "layers.replace": { layers: LayerSpec[] };
+  "layers.own": Record<string, never>;
   "heads.add": { head: Record<string, unknown> };
   "heads.duplicate": { index: number };
   "heads.remove": { index: number };
@@ -66,6 +82,21 @@ export interface RequestBodies {
   "run.command": { command: "start" | "pause" | "resume" | "stop" | "step" };
   "boundary.axes": { x: string; y: string };
   "model.save": { path: string };
+  "grid.select": {
+    ranges: [number, number][];
+    sort: [string, boolean][];
+    search: string;
+    filters: Record<string, unknown>[];
+    where: string;
+  };
+  "grid.edit": { row: number; column: string; value: string | null };
+  "grid.undo": Record<string, never>;
+  /** Comes with one buffer: the file's first and last bytes. */
+  "upload.open": { name: string; size: number; modified: number; known: string };
+  /** Comes with one buffer: the bytes from `offset` on. */
+  "upload.chunk": { upload: string; offset: number };
+  "upload.cancel": { upload: string };
+  "upload.preview": { sha256: string };
 }
 
 export type RequestKind = keyof RequestBodies;
@@ -74,6 +105,9 @@ export type RequestKind = keyof RequestBodies;
 export const ACCESS: Record<RequestKind, "read" | "write"> = {
   cancel: "read",
   "grid.rows": "read",
+  "grid.summary": "read",
+  "grid.export": "read",
+  "grid.export_read": "read",
   "curve.read": "read",
   "log.read": "read",
   "sheet.read": "read",
@@ -81,6 +115,9 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   "code.read": "read",
   "layers.signature": "read",
   "predict.row": "read",
+  "quality.rows": "read",
+  "profile.read": "read",
+  "profile.kind": "write",
   "algorithm.select": "write",
   "hyperparameters.set": "write",
   "hyperparameters.reset": "write",
@@ -96,6 +133,7 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   "layers.configure": "write",
   "layers.connect": "write",
   "layers.replace": "write",
+  "layers.own": "write",
   "heads.add": "write",
   "heads.duplicate": "write",
   "heads.remove": "write",
@@ -105,6 +143,13 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   "run.command": "write",
   "boundary.axes": "write",
   "model.save": "write",
+  "grid.select": "write",
+  "grid.edit": "write",
+  "grid.undo": "write",
+  "upload.open": "write",
+  "upload.chunk": "write",
+  "upload.cancel": "write",
+  "upload.preview": "read",
 };
 
 /** Body of every event the kernel sends to all browsers. */

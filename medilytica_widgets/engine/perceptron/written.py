@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError, StateError
+from ..flat import adjust
 from ..flat_optimizer import FlatOptimizer
 from ..stepping import FlatState, Objective, StepSettings, Totals
 from .plan import Plan, Stage
@@ -106,6 +107,8 @@ class WrittenPath:
             torch.as_tensor(values, device=self._device) for values in (X, y, X_val, y_val)
         )
         self._nodes = [_Node(stage, state) for stage in plan.stages]
+        linear = [node for node in self._nodes if node.stage.kind == "linear"]
+        self._matrices = [(node.weight, node.weight_gradient) for node in linear]
         self._first = next(k for k, stage in enumerate(plan.stages) if stage.kind == "linear")
         given = objective.class_weights
         self._class_weights = None if given is None else torch.as_tensor(given).to(self._device, self._dtype)
@@ -153,7 +156,7 @@ class WrittenPath:
             totals[0].add_(mean, alpha=count)
             totals[1].add_(right)
             self._backward(x)
-            self._penalise(settings)
+            adjust(self._matrices, self._state.gradient, settings)
             optimizer.step(float(rates[k]))
             done = end
         optimizer.end()
@@ -259,18 +262,3 @@ class WrittenPath:
             if k > self._first:
                 below = next(n for n in self._nodes[k - 1 :: -1] if n.stage.kind == "linear")
                 flow = torch.mm(flow, node.weight, out=below.flow[:rows])
-
-    def _penalise(self, settings: StepSettings) -> None:
-        gradient = self._state.gradient
-        if settings.l1 or settings.l2:
-            for node in self._nodes:
-                if node.stage.kind == "linear":
-                    if settings.l2:
-                        node.weight_gradient.add_(node.weight, alpha=2.0 * settings.l2)
-                    if settings.l1:
-                        node.weight_gradient.add_(node.weight.sign(), alpha=settings.l1)
-        if settings.clip_value is not None:
-            gradient.clamp_(-settings.clip_value, settings.clip_value)
-        if settings.clip_norm is not None:
-            factor = settings.clip_norm / (torch.linalg.vector_norm(gradient) + 1e-6)
-            gradient.mul_(factor.clamp_(max=1.0))

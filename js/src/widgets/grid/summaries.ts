@@ -1,0 +1,71 @@
+/** What the headers show of their columns: asked for one after the other, so that rows never wait for many of them. */
+import { signal } from "@preact/signals";
+import type { View } from "../../ui/row_source";
+import type { RequestBodies } from "../../wire/messages";
+
+/** A column's distribution; `ColumnSummary` of `medilytica_widgets/data/column_summary.py`. */
+export interface Summary {
+  kind: "histogram" | "top" | "empty";
+  edges: number[];
+  values: (string | number | boolean | null)[];
+  all: number[];
+  here: number[];
+  other_all: number;
+  other_here: number;
+  facts: { count: number; missing: number; min: number | null; max: number | null; mean: number | null; std: number | null; distinct: number };
+}
+
+type Ask = (body: RequestBodies["grid.summary"], signal: AbortSignal) => Promise<{ body: any }>;
+
+export class Summaries {
+  /** By column; those of an earlier view stay until the new ones are here. */
+  readonly known = signal<ReadonlyMap<string, Summary>>(new Map());
+  private fresh = new Set<string>();
+  private wanted: string[] = [];
+  private abort: AbortController | null = null;
+  private state = 0;
+
+  constructor(
+    private ask: Ask,
+    private view: View,
+  ) {}
+
+  /** Other rows are left: every column is asked for anew. */
+  query(view: View): void {
+    this.view = view;
+    this.state++;
+    this.fresh.clear();
+    this.abort?.abort();
+    this.abort = null;
+  }
+
+  /** These columns are seen. */
+  want(columns: string[]): void {
+    this.wanted = columns;
+    if (!this.abort) void this.next();
+  }
+
+  close(): void {
+    this.wanted = [];
+    this.query(this.view);
+  }
+
+  private async next(): Promise<void> {
+    const column = this.wanted.find((name) => !this.fresh.has(name));
+    if (column === undefined) return;
+    const { state, view } = this;
+    const abort = new AbortController();
+    this.abort = abort;
+    this.fresh.add(column);
+    const { search, filters, where } = view;
+    try {
+      const answer = await this.ask({ column, search, filters: filters as never, where }, abort.signal);
+      if (state === this.state) this.known.value = new Map(this.known.peek()).set(column, answer.body as Summary);
+    } catch {
+      // A header without its picture is still a header; the rows say what is wrong.
+    }
+    if (this.abort !== abort) return;
+    this.abort = null;
+    void this.next();
+  }
+}
