@@ -309,6 +309,16 @@ def test_a_step_for_all_columns_is_written_as_it_always_was() -> None:
     assert check_steps([limited.to_json()]) == [mw.Step("pca", columns=["a", "b"], n_components=1)]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_step_for_a_named_column_goes_before_one_for_its_kind(frame: pd.DataFrame, turned: bool) -> None:
+    wide, narrow = mw.Step("mean_imputer", kind="numeric"), mw.Step("constant_imputer", columns=["age"], value=-7.0)
+    exp = experiment(frame, [narrow, wide] if turned else [wide, narrow])
+    code = exp.to_code()
+    assert "-7" in code and "mean" in code
+    with pytest.raises(SpecError, match="both treat the column"):
+        experiment(frame, [wide, mw.Step("knn_imputer", kind="numeric")]).prepared()
+
+
 @pytest.mark.parametrize(
     ("steps", "error", "words"),
     [
@@ -321,7 +331,7 @@ def test_a_step_for_all_columns_is_written_as_it_always_was() -> None:
         (["pca", mw.Step("robust_scaler", columns=["age"])], SpecError, "Step 2, Robust scaler.*before that"),
         ([mw.Step("robust_scaler", columns=["note"])], SpecError, "'note', which is not there by itself"),
         (
-            [mw.Step("mean_imputer", columns=["age"]), mw.Step("knn_imputer", kind="numeric")],
+            [mw.Step("mean_imputer", columns=["age"]), mw.Step("knn_imputer", columns=["age"])],
             SpecError,
             "Mean imputer and Nearest-neighbours imputer both treat the column 'age'",
         ),

@@ -124,16 +124,16 @@ def layout_of(data: Dataset, plan: Plan = DEFAULT, without: Collection[str] = ()
     by_name = {entry.name: entry for entry in inputs}
     kinds = {column.name: column.kind for column in view.features}
     taken: dict[tuple[str, str], Part] = {}
-    # limited steps choose first; what they leave is for the others
-    for part in sorted(plan.parts, key=lambda part: not part.where.limited):
+    # steps for named columns choose first, then those for a kind; what they leave is for the others
+    for part in sorted(plan.parts, key=lambda part: (not part.where.columns, not part.where.limited)):
         for name in (column.name for column in _meant(data, part) if column.name in by_name):
             way = _way(part, by_name[name], kinds[name])
             if way == "" and part.where.columns:
                 raise SpecError(f"{part.name} cannot treat the column {name!r}: {_why(part, by_name[name])}.")
-            if way == "" or ((way, name) in taken and not part.where.limited):
+            first = taken.get((way, name))
+            if way == "" or (first and (not part.where.limited or (first.where.columns and not part.where.columns))):
                 continue
-            if (way, name) in taken:
-                first = taken[way, name]
+            if first:
                 raise SpecError(f"{first.name} and {part.name} both treat the column {name!r}; keep one of them.")
             taken[way, name] = part
     dates: dict[str, dict[str, str]] = {}

@@ -33,19 +33,26 @@ def static_bytes(name: str) -> bytes:
         ) from None
 
 
-class Assets(ipywidgets.Widget):
-    """The hidden model: gzipped ES modules and their hashes."""
+class Plotly(ipywidgets.Widget):
+    """The hidden model of plotly.js, a gzipped ES module, and its hash."""
 
-    bundle = traitlets.Bytes(read_only=True).tag(sync=True)
-    bundle_hash = traitlets.Unicode(read_only=True).tag(sync=True)
     plotly = traitlets.Bytes(read_only=True).tag(sync=True)
     plotly_hash = traitlets.Unicode(read_only=True).tag(sync=True)
 
     def __init__(self) -> None:
-        for name, file in (("bundle", "widgets.js.gz"), ("plotly", "plotly.js.gz")):
-            content = static_bytes(file)
-            self.set_trait(name, content)
-            self.set_trait(f"{name}_hash", hashlib.sha256(content).hexdigest()[:16])
+        _hold(self, "plotly", "plotly.js.gz")
+        super().__init__()
+
+
+class Assets(ipywidgets.Widget):
+    """The hidden model of the shared bundle, a gzipped ES module, and its hash; of plotly.js once a chart needs it."""
+
+    bundle = traitlets.Bytes(read_only=True).tag(sync=True)
+    bundle_hash = traitlets.Unicode(read_only=True).tag(sync=True)
+    plotly = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+
+    def __init__(self) -> None:
+        _hold(self, "bundle", "widgets.js.gz")
         super().__init__()
 
 
@@ -53,10 +60,24 @@ _lock = threading.Lock()
 _shared: Assets | None = None
 
 
-def shared_assets() -> Assets:
-    """Return the kernel's one assets model, made at first use and again after it was closed."""
+def shared_assets(plotly: bool = False) -> Assets:
+    """Return the kernel's one assets model, made at first use and again after it was closed.
+
+    Parameters
+    ----------
+    plotly : bool
+        Whether plotly.js is needed, four times as large as everything else: it travels with the first that does.
+    """
     global _shared
     with _lock:
         if _shared is None or _shared.comm is None:
             _shared = Assets()
+        if plotly and (_shared.plotly is None or _shared.plotly.comm is None):
+            _shared.plotly = Plotly()
         return _shared
+
+
+def _hold(model: ipywidgets.Widget, name: str, file: str) -> None:
+    content = static_bytes(file)
+    model.set_trait(name, content)
+    model.set_trait(f"{name}_hash", hashlib.sha256(content).hexdigest()[:16])

@@ -124,6 +124,7 @@ class BaseWidget(anywidget.AnyWidget):
     """
 
     ARGUMENTS: ClassVar[tuple[str, ...]] = ()
+    DRAWS_BY_PLOTLY: ClassVar[bool] = False
     _handlers: ClassVar[dict[str, str]] = {}
     # Until the constructor passed its checks: Python closes a widget that was refused, too.
     _closed = True
@@ -162,7 +163,7 @@ class BaseWidget(anywidget.AnyWidget):
         self._display: Display | None = None
         if not self._headless:
             self._esm = static_bytes("loader.js").decode()
-            kwargs["assets"] = shared_assets()
+            kwargs["assets"] = shared_assets(self.DRAWS_BY_PLOTLY)
         super().__init__(component=type(self).__name__, **kwargs)
         if not self._headless:
             self.self_id = self.model_id

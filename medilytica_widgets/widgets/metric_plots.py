@@ -68,6 +68,8 @@ class MetricPlots(FollowsRuns):
     experiment : Experiment
     """
 
+    DRAWS_BY_PLOTLY = True
+
     run = traitlets.Dict(allow_none=True, default_value=None, help="The latest run").tag(sync=True)
     columns = traitlets.List(traitlets.Unicode(), help="What the rows of a curve hold, in order").tag(sync=True)
     metric = traitlets.Unicode(help="The metric of the second chart").tag(sync=True)

@@ -125,6 +125,24 @@ def test_the_first_state_and_the_shared_assets_travel(browser: Any) -> None:
     assert one.value == 3
 
 
+def test_plotly_travels_once_and_only_when_something_draws_by_it(browser: Any) -> None:
+    class Drawing(Counter):
+        DRAWS_BY_PLOTLY = True
+
+    plain = Counter()
+    assert not any("plotly_hash" in comm.opened["state"] for comm in browser.comms)
+    first, second = Drawing(), Drawing()
+    states = [comm.opened["state"] for comm in browser.comms]
+    assert sum("plotly_hash" in state for state in states) == 1
+    # a page that had the assets before is told where it is before the first drawing comes
+    order = [
+        state.get("component") or next(iter(state.keys() & {"plotly_hash", "bundle_hash"}), "") for state in states
+    ]
+    assert order.index("plotly_hash") < order.index("Drawing")
+    assert plain.assets is first.assets is second.assets
+    assert plain.assets.plotly.plotly == b"plotly.js.gz"
+
+
 def test_the_assets_are_made_again_once_closed(browser: Any) -> None:
     first = Counter().assets
     first.close()
