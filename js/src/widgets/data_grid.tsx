@@ -86,6 +86,7 @@ export function DataGrid({ ctx }: WidgetProps) {
   const rowsAreHere = !busy && (total === 0 || source.at(from) !== null);
   useEffect(() => {
     if (rowsAreHere && live) summaries.want(seenColumns.current);
+    else summaries.pause();
   }, [rowsAreHere, live, version, summaries]);
   const onSeen = useMemo(
     () => (names: string[]) => {

@@ -22,6 +22,7 @@ export class Summaries {
   readonly known = signal<ReadonlyMap<string, Summary>>(new Map());
   private fresh = new Set<string>();
   private wanted: string[] = [];
+  private asked = "";
   private abort: AbortController | null = null;
   private state = 0;
 
@@ -36,6 +37,14 @@ export class Summaries {
     this.state++;
     this.fresh.clear();
     this.abort?.abort();
+    this.abort = null;
+  }
+
+  /** Rows are waited for: the kernel answers one question at a time, so what was asked is withdrawn until `want`. */
+  pause(): void {
+    if (!this.abort) return;
+    this.fresh.delete(this.asked);
+    this.abort.abort();
     this.abort = null;
   }
 
@@ -56,11 +65,12 @@ export class Summaries {
     const { state, view } = this;
     const abort = new AbortController();
     this.abort = abort;
+    this.asked = column;
     this.fresh.add(column);
     const { search, filters, where } = view;
     try {
       const answer = await this.ask({ column, search, filters: filters as never, where }, abort.signal);
-      if (state === this.state) this.known.value = new Map(this.known.peek()).set(column, answer.body as Summary);
+      if (state === this.state && !abort.signal.aborted) this.known.value = new Map(this.known.peek()).set(column, answer.body as Summary);
     } catch {
       // A header without its picture is still a header; the rows say what is wrong.
     }
