@@ -235,7 +235,10 @@ CHECKPOINT = f"runs/{name(2)}/checkpoint.safetensors"
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda parts: parts.update({CHECKPOINT: b"\0" + parts[CHECKPOINT][1:]}), "checksum"),
+        (
+            lambda parts: parts.update({CHECKPOINT: bytes([parts[CHECKPOINT][0] ^ 255]) + parts[CHECKPOINT][1:]}),
+            "checksum",
+        ),
         (lambda parts: parts.update({CHECKPOINT: parts[CHECKPOINT] + b"\0"}), "checksum"),
         (lambda parts: parts.update({"runs.jsonl": parts["runs.jsonl"].replace(b"run 1", b"run 9")}), "checksum"),
         (lambda parts: parts.pop(CHECKPOINT), "its parts are not those"),
