@@ -42,6 +42,8 @@ export function DataGrid({ ctx }: WidgetProps) {
   const said = useSignal("");
   const editing = useSignal<Place | null>(null);
   const selected = useSignal<Range[]>([]);
+  // Whether `grid.selection` in Python is what is seen.
+  const selectionTold = useSignal(true);
   const whereOpen = useSignal(Boolean(where));
   const [menu, setMenu] = useState<{ name: string; anchor: HTMLElement } | null>(null);
   const [listOpen, setListOpen] = useState(false);
@@ -111,10 +113,12 @@ export function DataGrid({ ctx }: WidgetProps) {
   function select(ranges: Range[]): void {
     if (!ranges.length && !selected.peek().length) return;
     selected.value = ranges;
+    selectionTold.value = false;
     clearTimeout(selectTimer.current);
-    selectTimer.current = setTimeout(() => {
+    selectTimer.current = setTimeout(async () => {
       const view = viewOf(look.peek());
-      ctx.ask("grid.select", { ranges, ...view, filters: view.filters as never }).catch(() => undefined);
+      await ctx.ask("grid.select", { ranges, ...view, filters: view.filters as never }).catch(() => undefined);
+      if (selected.peek() === ranges) selectionTold.value = true;
     }, SELECT_DELAY);
   }
 
@@ -301,6 +305,7 @@ export function DataGrid({ ctx }: WidgetProps) {
         aside={aside}
         hidden={columns.length - shown.length}
         selected={counted(selected.value)}
+        told={selectionTold.value}
         said={said.value}
         total={total}
         perPage={perPage}

@@ -21,6 +21,8 @@ interface FooterProps {
   aside: number;
   hidden: number;
   selected: number;
+  /** Whether the kernel knows what is selected. */
+  told: boolean;
   said: string;
   total: number;
   perPage: number;
@@ -42,7 +44,7 @@ export function Footer(props: FooterProps) {
         {grouped(rows)} rows × {grouped(columns)} columns
         {aside > 0 && ` · ${grouped(aside)} set aside`}
         {hidden > 0 && ` · ${grouped(hidden)} hidden`}
-        {selected > 0 && ` · ${grouped(selected)} selected`}
+        {selected > 0 && ` · ${grouped(selected)} selected${props.told ? "" : " …"}`}
       </span>
       <select
         aria-label="Rows at a time"
