@@ -148,7 +148,7 @@ def test_a_batch_that_does_not_fit_is_halved_to_the_same_result() -> None:
 @linux
 @pytest.mark.parametrize("normed", [[], ["layer_norm"]], ids=["plain", "normed"])
 def test_a_batch_that_no_longer_fits_amid_a_run_is_halved(normed: list[str]) -> None:
-    told = python(MEMORY, "amid", 70, 256, *normed, MALLOC_ARENA_MAX="1")
+    told = python(MEMORY, "amid", 20, 256, *normed, MALLOC_ARENA_MAX="1")
     assert told["status"] == "finished" and len(told["losses"]) == 2, told
     assert any("gradients are added up" in line for line in told["log"])
 
