@@ -114,6 +114,7 @@ class CompiledPath:
         self._masks = self._no_values
         self._no_one = np.zeros(0, np.int64)
         self._waiting = self._no_one if waiting is None else waiting
+        self._whole = False  # whether steps go on to the end of an epoch all the same
         self._no_words, self._no_table = np.zeros(0, np.int64), np.zeros((0, COLUMNS))
         self._no_copies = Copies(np.zeros((0, 0), self._dtype), np.zeros((0, 0), np.int64))
         self._sums, self._span = np.zeros(4), np.zeros(3, np.int64)
@@ -136,23 +137,10 @@ class CompiledPath:
 
         An order that was given once must not be changed in place: it is looked through only the first time.
         """
-        return self._train(order, start, batches, rates, settings, loss, hits, self._waiting)
-
-    def _train(
-        self,
-        order: NDArray[np.int64],
-        start: int,
-        batches: int,
-        rates: NDArray[np.float64],
-        settings: StepSettings,
-        loss: float,
-        hits: float,
-        waiting: NDArray[np.int64],
-    ) -> Totals:
         if settings is not self._settings:
             self._apply(settings)
         # masks are drawn for as many steps as were asked for
-        waiting = self._no_one if self._dropped else waiting
+        waiting = self._no_one if self._dropped or self._whole else self._waiting
         ordered = self._ordered(order)
         rates = np.ascontiguousarray(rates, np.float64)
         batches = min(batches, len(rates))
@@ -312,7 +300,11 @@ class CompiledPath:
         for epoch, row in enumerate(results):
             order = torch.randperm(n, generator=generator).numpy()
             here = rates[epoch * steps_ : (epoch + 1) * steps_]
-            _, row[2], row[0], row[1] = self._train(order, 0, steps_, here, settings, 0.0, 0.0, self._no_one)
+            self._whole = True
+            try:
+                _, row[2], row[0], row[1] = self.train(order, 0, steps_, here, settings)
+            finally:
+                self._whole = False
             if not np.isfinite(row[0]):
                 return results[: epoch + 1], kept
             for low in range(0, len(self._order_val), part):
