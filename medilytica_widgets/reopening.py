@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import re
 from collections.abc import Mapping
@@ -218,12 +219,14 @@ def _is_home_of(folder: Path) -> bool:
 
 
 def _refuse_living(run_id: str) -> None:
-    """Raise `StateError` while the run still trains somewhere."""
+    """Raise `StateError` while the run still trains somewhere else; of this process the folder's lock tells."""
     try:
         record = default_store().get(run_id)
     except MedilyticaError:
         return
-    if record.status in LIVE:
+    # a disk that was full holds the store's news back, and the record then says what no longer is
+    here = record.pid == os.getpid() and record.host == platform.node()
+    if record.status in LIVE and not here:
         raise StateError(
             f"{record.name} of {record.experiment!r} is still {record.status} (process {record.pid} on {record.host}). "
             f"Stop it there first, or look at it with mw.open_run if it is detached.{_advice(record)}"

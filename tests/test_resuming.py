@@ -148,7 +148,7 @@ def test_a_kernel_killed_before_its_first_checkpoint_goes_on(own_home: Path, end
 
 def test_the_first_checkpoint_comes_after_a_second(made: Callable[..., mw.Experiment]) -> None:
     run = made(epochs=ENDLESS).train()
-    until(lambda: (run.folder / "checkpoint.safetensors").exists(), 15)
+    until(lambda: (run.folder / "checkpoint.safetensors").exists(), 120)
 
 
 def test_a_kept_epoch_is_resumed_as_a_run_of_its_own(made: Callable[..., mw.Experiment]) -> None:
@@ -397,6 +397,16 @@ def test_a_run_that_trains_is_refused_though_the_store_is_gone(
     lock = FolderLock.take(run.folder)
     assert lock is not None
     lock.release()
+
+
+def test_what_the_store_could_not_write_of_a_run_of_this_process_does_not_bar_it(
+    made: Callable[..., mw.Experiment], ends: Callable[[mw.Run], mw.Run]
+) -> None:
+    run = halted(made(epochs=ENDLESS).train())
+    # as it says while a full disk keeps the news of the end away
+    default_store().post(run.id, status="running", ended=None)
+    assert default_store().get(run.id).status == "running"
+    assert ends(mw.Run.resume(run.folder, wait=False)).id == run.id
 
 
 # --- a machine with another name -----------------------------------------------------------------------------

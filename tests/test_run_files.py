@@ -271,7 +271,7 @@ def test_a_backup_comes_back_in_another_home(
 def test_what_cannot_be_resumed_says_why(made: Callable[..., mw.Experiment], tmp_path: Path) -> None:
     run = made("moons", epochs=1_000_000).train(checkpoint_seconds=0.02)
     until(lambda: run.folder is not None and (run.folder / "checkpoint.safetensors").exists())
-    with pytest.raises(StateError, match="still running"):
+    with pytest.raises(StateError, match="being trained already"):
         mw.Run.resume(run.id)
     run.stop()
     run.wait(60)

@@ -170,7 +170,7 @@ def _try_out(predictor: EstimatorPredictor) -> None:
             return  # some take positive numbers only, and t-SNE no new rows at all
         raise ModelFileError(f"The stored estimator is damaged: {error}") from error
     found = np.asarray(found)
-    if len(found) != len(rows) or (found.dtype.kind == "f" and not np.isfinite(found).all()):
+    if found.shape[:1] != rows.shape[:1] or (found.dtype.kind == "f" and not np.isfinite(found).all()):
         raise ModelFileError("The stored estimator is damaged: it does not answer with numbers. Save the model again.")
 
 

@@ -77,3 +77,16 @@ def test_a_forged_tree_is_refused(make: Make, iris: Prepared) -> None:
     tree.children_left[0] = 10**6
     with pytest.raises(ModelFileError, match="damaged decision tree"):
         restore_predictor(*store_predictor(predictor), [], Head("classification"))
+
+
+def test_an_estimator_that_answers_with_no_table_is_refused() -> None:
+    from sklearn.preprocessing import KBinsDiscretizer
+
+    from medilytica_widgets.engine import EstimatorPredictor
+
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    bins = KBinsDiscretizer(3, encode="onehot-dense", quantile_method="linear").fit(rows)
+    bins._encoder.sparse_output = True
+    kind, content, facts = store_predictor(EstimatorPredictor(bins, "transform", 2, 1))
+    with pytest.raises(ModelFileError, match="does not answer with numbers"):
+        restore_predictor(kind, content, facts, [], None)
