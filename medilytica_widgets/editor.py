@@ -1,4 +1,4 @@
-"""The specification as people edit it: hyperparameters, algorithm, undo and redo."""
+"""The specification as people edit it: hyperparameters, algorithm, preparation, undo and redo."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any
 from psygnal import Signal
 
 from . import algorithms, network, presets
+from .acting import acting_person
 from .engine.heads import check_learner
 from .layer_editor import LayerEditor
 from .network import Head, Layer
+from .preparation_editor import PreparationEditor
 from .spec import ExperimentSpec
-from .spec_holder import SpecHolder, changed_parts
+from .spec_holder import SpecHolder, Travels, changed_parts
 from .spec_values import available, departures, full_values
 
 _UNDO_KEPT = 100
@@ -25,7 +27,7 @@ FIELDS = ("algorithm", "hyperparameters", "layers", "heads")
 """What undo and redo travel through."""
 
 
-class SpecEditor(LayerEditor, SpecHolder):
+class SpecEditor(LayerEditor, PreparationEditor, SpecHolder):
     """Edits one specification, all or nothing, from any thread.
 
     `Experiment` derives from it. What a subclass gives: the widths that a network connects
@@ -34,7 +36,8 @@ class SpecEditor(LayerEditor, SpecHolder):
     Attributes
     ----------
     changed : Signal
-        Emits "algorithm", "hyperparameters", "layers", "heads", or "meta" for what else was assigned or undone.
+        Emits "algorithm", "hyperparameters", "layers", "heads", or "meta" for what else was changed: split, steps of
+        the preprocessing, and what was assigned or undone.
     """
 
     changed = Signal(str)
@@ -45,6 +48,8 @@ class SpecEditor(LayerEditor, SpecHolder):
         self._head = head
         # what was set for another algorithm is found again on the way back
         self._remembered: dict[str, dict[str, Any]] = {}
+        # who keeps the changes instead, where several people edit
+        self._elsewhere: Travels | None = None
         self._undo: list[ExperimentSpec] = []
         self._redo: list[ExperimentSpec] = []
         self._merge: str | None = None
@@ -206,21 +211,30 @@ class SpecEditor(LayerEditor, SpecHolder):
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change to take back."""
-        return bool(self._undo)
+        """Whether there is a change to take back; in a shared workspace, one of whoever asks."""
+        return self._elsewhere.can_undo if self._elsewhere is not None else bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
         """Whether there is a taken-back change to bring back."""
-        return bool(self._redo)
+        return self._elsewhere.can_redo if self._elsewhere is not None else bool(self._redo)
 
     def undo(self) -> None:
-        """Take back the last change of algorithm, hyperparameters or layers; nothing when there is none."""
-        self._travel(self._undo, self._redo)
+        """Take back the last change; nothing when there is none.
+
+        In a shared workspace it is the last change of whoever asks: other people's stay.
+        """
+        if self._elsewhere is not None:
+            self._elsewhere.undo()
+        else:
+            self._travel(self._undo, self._redo)
 
     def redo(self) -> None:
         """Bring back what `undo` took back; nothing when there is none."""
-        self._travel(self._redo, self._undo)
+        if self._elsewhere is not None:
+            self._elsewhere.redo()
+        else:
+            self._travel(self._redo, self._undo)
 
     # --- what a subclass gives ------------------------------------------------------------------------
 
@@ -236,6 +250,8 @@ class SpecEditor(LayerEditor, SpecHolder):
     def _replace(self, part: str | None, merge: str | None = None, author: str | None = None, **fields: Any) -> None:
         """Put a changed specification in place; ``part`` None tells of all that changed."""
         before = self._spec
+        person = acting_person()
+        author = author or (person.name if person is not None else None)
         now = time.monotonic()
         # the many steps of one drag, or of one number typed, are one change
         if merge is None or merge != self._merge or now - self._merged_at > _MERGE_SECONDS or not self._undo:

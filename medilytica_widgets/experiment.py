@@ -11,14 +11,14 @@ from typing import Any
 
 from . import algorithms, network
 from .algorithms import Step
-from .algorithms.chain import acts_on_columns, check_steps, plan_of
+from .algorithms.chain import acts_on_columns, check_columns, check_steps, plan_of
 from .algorithms.own import check_made
 from .code_styles import Style
 from .data import Dataset, Prepared, prepare, split
+from .data.splits import check_column, reserved
 from .editor import FIELDS
 from .engine.heads import are_plain, check_learner, check_names, named_heads, plans_of, stand_ins
 from .errors import InputError, SpecError, check_kwargs
-from .experiment_runs import ExperimentRuns
 from .headless import check_injected, check_parameters
 from .network import Head, Layer
 from .network.given import heads_of, stack_of
@@ -27,13 +27,14 @@ from .network_editor import targets_of
 from .run import Run
 from .spec import ExperimentSpec, check_same_data, load_spec
 from .spec_values import available, departures
+from .table_editor import TableEditor
 
 
 class _Kept(tuple[Layer, ...]):
     """Layers of a specification; they wait there while an algorithm is chosen that has none."""
 
 
-class Experiment(ExperimentRuns):
+class Experiment(TableEditor):
     """A specification and its runs.
 
     Parameters
@@ -56,10 +57,11 @@ class Experiment(ExperimentRuns):
         Shares of the rows held out.
     split : mapping, optional
         Another way to divide the rows than by chance, see `medilytica_widgets.data.split`: ``{"method": "grouped",
-        "column": "patient"}``, ``{"method": "kfold", "folds": 5, "fold": 0}``.
+        "column": "patient"}``, ``{"method": "kfold", "folds": 5, "fold": 0}``. `set_split` changes it later.
     preprocessing : sequence of Step or str
         What stands between the prepared columns and the algorithm, in order, fitted on the training rows only: ids of
         ``mw.algorithms.list(task="transform")``. Encoders and imputers take the place of the default ones.
+        `set_preprocessing`, `add_step` and others change them later.
 
     Raises
     ------
@@ -67,6 +69,8 @@ class Experiment(ExperimentRuns):
         When the data have no target and the algorithm learns one.
     UnknownAlgorithmError, ParameterError, ShapeError
         For an algorithm, a hyperparameter or a layer that cannot be.
+    ColumnNotFoundError, SpecError
+        For a step or a split that looks at a column that is not there or that it cannot take.
 
     Attributes
     ----------
@@ -134,6 +138,7 @@ class Experiment(ExperimentRuns):
             }
         )
         super().__init__(spec, several[0] if several else None)
+        self._check_named_columns(spec)
         if chosen.has_layers:
             self.check_stack()
 
@@ -156,7 +161,7 @@ class Experiment(ExperimentRuns):
         """
         known = load_spec(spec)
         return cls(
-            data if data is not None else Dataset.from_spec(known.data),
+            Dataset.from_spec(known.data) if data is None else data.with_edits(known.data.edits),
             algorithm=known.algorithm,
             hyperparameters=known.hyperparameters,
             layers=_Kept(known.layers),
@@ -176,10 +181,7 @@ class Experiment(ExperimentRuns):
         """Return the split and preprocessed table; made once for a seed, a split and the steps of the preprocessing."""
         with self._lock:
             spec = self._spec
-            steps = list(spec.preprocessing)
-            if acts_on_columns(spec.algorithm):
-                # an encoder or imputer on its own does all of its work here
-                steps.append(Step(spec.algorithm, **spec.hyperparameters))
+            steps = _steps_of(spec)
             others = named_heads(spec.heads, self.data.target or "")[1:]
             further = {one.name: (one.target, one.task) for one in others}
             key = (spec.seed, spec.split, steps, further)
@@ -264,9 +266,35 @@ class Experiment(ExperimentRuns):
 
     def _checked(self, given: dict[str, Any] | ExperimentSpec) -> ExperimentSpec:
         known = load_spec(given)
-        check_same_data(known.data, self.data.spec)
+        # other kinds of the same columns are a change of the specification like any other
+        same = all(name in self.data.cells for name in known.data.kinds)
+        table = self._table_of(known.data.model_copy(update={"edits": ()})) if same else self.data
+        check_same_data(known.data, table.spec)
         # whatever an experiment refuses when it is made, it refuses here
-        return Experiment.from_spec(known, self.data)._spec
+        return Experiment.from_spec(known, table)._spec
+
+    def _made_of(self, spec: ExperimentSpec, table: Dataset) -> None:
+        Experiment.from_spec(spec, table)
+
+    def _forget_prepared(self) -> None:
+        self._prepared = None
+
+    def _check_preparation(self, wanted: ExperimentSpec, *, rows: bool, fitted: bool) -> None:
+        for step in wanted.preprocessing:
+            check_made(step.id, algorithms.validate(step.id, step.options), "transform")
+        self._check_named_columns(wanted)
+        if rows:
+            split(self.data, seed=wanted.seed, **wanted.split.arguments())
+        if fitted and self.algorithm.has_layers:
+            # the layers must suit the columns; what was fitted to find out is kept
+            self._prepared = Experiment.from_spec(wanted, self.data)._prepared
+
+    def _check_named_columns(self, spec: ExperimentSpec) -> None:
+        """Raise where the split or a step looks at a column that is not there or that it cannot take."""
+        if spec.split.column:
+            check_column(self.data, spec.split.column)
+        if steps := _steps_of(spec):
+            check_columns(self.data, steps, self.target_task, _no_features(spec, self.data))
 
     def _widths(self) -> tuple[int, int]:
         prepared = self.prepared()
@@ -277,6 +305,21 @@ class Experiment(ExperimentRuns):
         if are_plain(heads, self.layers) or not heads:
             return super()._outputs(n_outputs)
         return stand_ins(plans_of(heads, self.prepared()))
+
+
+def _steps_of(spec: ExperimentSpec) -> list[Step]:
+    """Return the steps of the preparation; an encoder or imputer that is the algorithm does all of its work there."""
+    own = [Step(spec.algorithm, **spec.hyperparameters)] if acts_on_columns(spec.algorithm) else []
+    return [*spec.preprocessing, *own]
+
+
+def _no_features(spec: ExperimentSpec, data: Dataset) -> dict[str, str]:
+    """Return the columns that split and further heads take, and why each is no feature then."""
+    heads = named_heads(spec.heads, data.target or "")[1:]
+    return {
+        **{head.target: "another head learns it" for head in heads},
+        **dict.fromkeys(reserved(spec.split.method, spec.split.column), "it decides which rows are for what"),
+    }
 
 
 def _all_heads(heads: Sequence[Head] | None, first: Head | None, layers: Sequence[Layer], data: Dataset) -> list[Head]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from psygnal import Signal
 
 from . import algorithms
+from .acting import acting_person
 from .data import Dataset, Prepared
 from .editor import SpecEditor
 from .engine import ENDED, Job
@@ -75,6 +76,8 @@ class ExperimentRuns(SpecEditor):
         names = {name: value for name, value in now.items() if run.values.get(name) != value and not table[name].live}
         if run._spec.layers != spec.layers and self.algorithm.uses_layers:
             names["layers"] = True
+        if run._spec.data.edits != spec.data.edits:
+            names["data"] = True
         return names
 
     def train(self, *, wait: bool | None = None, **options: Any) -> Run:
@@ -115,6 +118,9 @@ class ExperimentRuns(SpecEditor):
             When it waited and the run failed.
         """
         check_kwargs("Experiment.train", options, ("wait", *TrainOptions.__dataclass_fields__))
+        person = acting_person()
+        if person is not None:
+            options.setdefault("author", person.name)
         return begin(cast("Experiment", self), TrainOptions(**options), wait=wait)
 
     def _job(self) -> Job:
@@ -176,6 +182,8 @@ class ExperimentRuns(SpecEditor):
             self._note(run.name, f"{METRICS[name].label} {value:.3g}{doubt} on {found.n} held-out rows")
 
     def _note(self, when: str, what: str, who: str | None = None) -> None:
+        person = acting_person()
+        who = who or (person.name if person is not None else None)
         with self._lock:
             self._activity.append({"when": when, "who": who, "what": what})
             del self._activity[:-_ACTIVITY_KEPT]

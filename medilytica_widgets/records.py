@@ -70,7 +70,7 @@ class Recorder:
             algorithm=run.algorithm,
             task=run.task,
             spec=run.spec.to_json(),
-            data_hash=run.spec.data.fingerprint,
+            data_hash=run.spec.data.content,
             epochs=run.progress()["epochs"],
             seed=run.spec.seed,
             author=author,

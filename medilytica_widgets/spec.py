@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, get_args
 
 from pydantic import (
@@ -59,6 +59,20 @@ class SplitSpec(BaseModel):
     def arguments(self) -> dict[str, Any]:
         """Return all fields, as keyword arguments of `medilytica_widgets.data.split`."""
         return {name: getattr(self, name) for name in SplitSpec.model_fields}
+
+
+def made_split(plain: Mapping[str, Any]) -> SplitSpec:
+    """Return the split that plain data state.
+
+    Raises
+    ------
+    SpecError
+        For unknown fields and values that cannot be, each by its name.
+    """
+    try:
+        return SplitSpec.model_validate(dict(plain))
+    except ValidationError as error:
+        raise SpecError(_sentence(error, "The split cannot be", SplitSpec)) from None
 
 
 class ExperimentSpec(BaseModel):
@@ -127,7 +141,8 @@ def check_same_data(given: DataSpec, own: DataSpec) -> None:
     SpecError
         Names the fields that differ.
     """
-    free = {"name"}
+    # an edit of a cell leaves the table the same
+    free = {"name", "edits"}
     if not (given.fingerprint and own.fingerprint):
         free.add("fingerprint")
     elif given.fingerprint == own.fingerprint:
@@ -144,23 +159,25 @@ def check_same_data(given: DataSpec, own: DataSpec) -> None:
     )
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(
+    error: ValidationError, begin: str = "The specification cannot be read", root: type[BaseModel] | None = None
+) -> str:
     parts = []
     for problem in error.errors():
         where = ".".join(str(p) for p in problem["loc"]) or "the specification"
         if problem["type"] == "extra_forbidden":
-            near = hint(str(problem["loc"][-1]), _fields(problem["loc"][:-1]))
+            near = hint(str(problem["loc"][-1]), _fields(problem["loc"][:-1], root))
             parts.append(f"there is no field {where!r}. {near}")
         elif problem["type"] == "missing":
             parts.append(f"the field {where!r} is missing")
         else:
             parts.append(f"{where}: {problem['msg']}")
-    return "The specification cannot be read: " + "; ".join(parts)
+    return f"{begin}: " + "; ".join(parts)
 
 
-def _fields(place: Sequence[int | str]) -> list[str]:
+def _fields(place: Sequence[int | str], root: type[BaseModel] | None = None) -> list[str]:
     """Return the names of the fields that there are at a place, ``("layers", 0)``."""
-    model: type[BaseModel] = ExperimentSpec
+    model: type[BaseModel] = root or ExperimentSpec
     for part in place:
         if isinstance(part, int):
             continue

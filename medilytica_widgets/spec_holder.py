@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .spec import ExperimentSpec
 from .spec_diff import Differences, compare, specification
 
 if TYPE_CHECKING:
     from threading import RLock
+
+
+class Travels(Protocol):
+    """Takes back changes and brings them back, for whoever asks."""
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is one to bring back."""
+
+    def undo(self) -> None:
+        """Take the last one back."""
+
+    def redo(self) -> None:
+        """Bring back what was taken back last."""
 
 
 class SpecHolder(ABC):

@@ -88,7 +88,7 @@ def load_table(spec: DataSpec) -> Dataset:
             missing=spec.missing,
             name=spec.name,
             kinds=dict(spec.kinds),
-        )
+        ).with_edits(spec.edits)
     check_table(spec, data)
     return data
 
@@ -140,7 +140,8 @@ def _write(data: Dataset, path: Path) -> None:
             # what is unbuffered may write less than asked
             file = io.BufferedWriter(raw)
             try:
-                data.frame.to_parquet(file)
+                # the edits stand in the specification
+                data.loaded_frame().to_parquet(file)
                 file.flush()
             finally:
                 file.detach()

@@ -329,7 +329,13 @@ def test_a_step_for_a_named_column_goes_before_one_for_its_kind(frame: pd.DataFr
         ([mw.Step("robust_scaler", columns=["ill"])], SpecError, "'ill', which is the target"),
         ([mw.Step("pca", kind="identifier")], SpecError, "kind 'identifier', and there is none. There are: binary"),
         (["pca", mw.Step("robust_scaler", columns=["age"])], SpecError, "Step 2, Robust scaler.*before that"),
-        ([mw.Step("robust_scaler", columns=["note"])], SpecError, "'note', which is not there by itself"),
+        # counted as a person does, with the steps on the table's own columns
+        (
+            ["mean_imputer", "pca", "ordinal_encoder", mw.Step("robust_scaler", columns=["age"])],
+            SpecError,
+            "Step 4, Robust scaler.*before that",
+        ),
+        ([mw.Step("robust_scaler", columns=["note"])], SpecError, "'note', from which nothing is learned: .*text"),
         (
             [mw.Step("mean_imputer", columns=["age"]), mw.Step("knn_imputer", columns=["age"])],
             SpecError,
@@ -341,6 +347,15 @@ def test_a_step_for_a_named_column_goes_before_one_for_its_kind(frame: pd.DataFr
 def test_steps_that_the_table_does_not_allow(
     steps: list[Any], error: type[Exception], words: str, frame: pd.DataFrame
 ) -> None:
+    if "before that" not in words and error is not DataError:
+        # told as soon as it is said, by a new experiment and by one that there is
+        with pytest.raises(error, match=words):
+            experiment(frame, steps)
+        other = experiment(frame, ["robust_scaler"])
+        with pytest.raises(error, match=words):
+            other.set_preprocessing(steps)
+        assert other.preprocessing == [mw.Step("robust_scaler")] and not other.can_undo
+        return
     exp = experiment(frame, steps)
     with pytest.raises(error, match=words):
         exp.prepared()

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "medilytica_widgets"
 ORDER = (
     "widgets",
     "report",
+    "server",
     "collab",
     "experiment",
     "monitor",
@@ -33,6 +34,7 @@ ORDER = (
     "registered",
     "parameters",
     "wire",
+    "acting",
     "errors",
 )
 # The façade is several files: the spec, the experiment, its runs and the model.
@@ -49,6 +51,7 @@ FACADE = {
     "moment",
     "network_editor",
     "options",
+    "preparation_editor",
     "presets",
     "records",
     "register",
@@ -64,6 +67,7 @@ FACADE = {
     "spec_holder",
     "spec_migrations",
     "spec_values",
+    "table_editor",
     "tables",
 }
 DOMAIN = ORDER[ORDER.index("monitor") :]

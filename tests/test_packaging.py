@@ -65,6 +65,7 @@ def test_wheel_carries_front_end_and_jupyter_configuration(distributions: tuple[
     assert names >= STATIC
     assert {f"{LAB}/package.json", f"{LAB}/install.json"} <= names
     assert "etc/jupyter/labconfig/page_config.d/medilytica-widgets.json" in names
+    assert "etc/jupyter/jupyter_server_config.d/medilytica-widgets.json" in names
     assert any(name.startswith(f"{LAB}/static/remoteEntry.") for name in names)
     assert "medilytica_widgets/data/samples/kepler.csv" in names
     assert "medilytica_widgets/py.typed" in names

@@ -18,7 +18,8 @@ from .step import Step, as_step
 from .words_and_dates import DATES, TEXT, parts_of, words_call
 
 if TYPE_CHECKING:
-    from ..data.plan import Part, Plan, Where
+    from ..data import Dataset
+    from ..data.plan import Link, Part, Plan, Where
 
 _KINDS = ("numeric", "categorical", "binary", "datetime", "text", "identifier")
 _NUMBERS_TOO = ("one_hot_encoder", "target_encoder")
@@ -127,7 +128,7 @@ def plan_of(steps: Sequence[Step], task: str | None, n_classes: int, seed: int) 
 
     parts: list[Part] = []
     links: list[Link] = []
-    for step in check_steps(steps, task):
+    for number, step in enumerate(check_steps(steps, task)):
         algorithm = registry.get(step.id)
         values = algorithm.validate(step.options)
         where = Where(step.columns, step.kind)
@@ -142,9 +143,44 @@ def plan_of(steps: Sequence[Step], task: str | None, n_classes: int, seed: int) 
                     functools.partial(check_table, algorithm, values),
                     needs(step.id).target,
                     where,
+                    number=number,
                 )
             )
     return Plan(tuple(parts), tuple(links))
+
+
+def check_columns(data: Dataset, steps: Sequence[Step], task: str | None, without: Mapping[str, str]) -> None:
+    """Make sure that each step finds the columns that it is for; nothing is fitted.
+
+    Parameters
+    ----------
+    data : Dataset
+    steps : sequence of Step
+    task : {"classification", "regression"} or None
+    without : mapping of str to str
+        Columns that are no features whatever their kind, and why.
+
+    Raises
+    ------
+    ColumnNotFoundError
+        A step names a column that the table lacks; the nearest name is told.
+    SpecError
+        A step names the target or a column that is no feature, cannot treat a column that it names, nothing is of its
+        kind, or two steps treat one column the same way.
+    """
+    from ..data.layout import layout_of
+
+    plan = plan_of(steps, task, len(data.classes) or 1, 0)
+    read = {entry.name for entry in layout_of(data, plan, without).inputs}
+    every: list[Part | Link] = [*plan.parts, *plan.links]
+    for step in every:
+        for name in step.where.columns:
+            if name not in read:
+                why = without.get(name) or data.set_aside.get(name, "it is no feature")
+                raise SpecError(
+                    f"{step.name} is for the column {name!r}, from which nothing is learned: {why}. Name other "
+                    "columns, or leave the step out."
+                )
 
 
 def _part(

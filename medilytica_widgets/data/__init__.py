@@ -8,12 +8,13 @@ from .loading import load_dataset
 from .paging import Page, TablePager
 from .preprocess import Prepared, Preprocessor, prepare
 from .quality import Finding, FindingKind, Quality, ScorePart
-from .spec import DataSpec
+from .spec import CellEdit, DataSpec
 from .splits import Split, split
 from .target import class_names, target_of
 
 __all__ = [
     "BUILTIN",
+    "CellEdit",
     "Column",
     "DataSpec",
     "Dataset",

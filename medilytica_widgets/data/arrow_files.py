@@ -84,13 +84,19 @@ def parquet_files(folder: Path, given: str) -> list[Path]:
     DataError
         There are none.
     """
-    found = sorted(
+    named = sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in (".parquet", ".pq")
-        and path.is_file()
         and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     )
+    for path in named:
+        # to leave it out would be to load less than there is, and nobody would know
+        if path.is_symlink() and not path.exists():
+            raise DataError(
+                f"{path.name!r} in the folder {given!r} is a link that leads nowhere. Repair it, or remove it."
+            )
+    found = [path for path in named if path.is_file()]
     if not found:
         raise DataError(
             f"The folder {given!r} holds no Parquet file. Give the path of one file, or a folder of Parquet files that "
@@ -148,6 +154,11 @@ def read_folder(
             raise DataError(f"The Parquet files in {given!r} are no one table: {reason}.") from None
     sample = None if kept.rows is None else Sample(len(frame), total, seed, forced)
     notes = [f"{len(files):,} Parquet files were read as one table."] if len(files) > 1 else []
+    away = [path.name for path in files if not path.resolve().is_relative_to(folder.resolve())]
+    if away:
+        one = len(away) == 1
+        some = f"{away[0]!r} is a link" if one else f"{len(away):,} of the files are links"
+        notes.append(f"{some} out of the folder; what {'it leads' if one else 'they lead'} to was read.")
     # folders above this one are none of its partitions
     own = {part.split("=")[0] for path in files for part in path.relative_to(folder).parts[:-1] if "=" in part}
     above = {part.split("=")[0] for part in folder.absolute().parts if "=" in part} - own - set(footer.schema.names)

@@ -6,6 +6,7 @@ The same functions read a table when it is loaded and a frame when it is predict
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -342,3 +343,17 @@ def labels(values: NDArray[Any], storage: Storage) -> NDArray[Any]:
     names[:] = words
     out[:] = names[codes]
     return out
+
+
+def content_hash(columns: Mapping[str, Cells]) -> str:
+    """Return the SHA-256 of clean columns, hexadecimal."""
+    digest = hashlib.sha256()
+    for name, cells in columns.items():
+        digest.update(f"{name}\0{cells.values.dtype}\0".encode("utf-8", "replace"))
+        values = cells.values
+        if values.dtype == object:
+            plain = np.array([v if v is not None else "\0" for v in values], dtype=object)
+            digest.update(pd.util.hash_array(plain, categorize=True).tobytes())
+        else:
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

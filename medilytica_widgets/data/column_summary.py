@@ -13,6 +13,8 @@ TOP = 6
 LONGEST_VALUE = 80
 #: Numbers with so few different values are shown as categories.
 FEW = 6
+#: From so many different values on, where nearly every row has its own, the most frequent ones are found approximately.
+MANY = 20_000
 _FACTS = ("count", "missing", "min", "max", "mean", "std", "distinct")
 
 
@@ -121,12 +123,28 @@ def _whole(connection: duckdb.DuckDBPyConnection, cell: str, number: str, storag
         # one bar more would begin at the highest value, so the last one holds it as well
         width = (high - low) / BINS
         return Whole("histogram", low, width, (), tuple(_bars(connection, number, low, width, nothing)), 0, facts)
+    if facts["distinct"] > MANY and facts["distinct"] > facts["count"] / 10:
+        return _of_many(connection, cell, facts)
     rows = connection.execute(
         f"select {cell} as v, count(*) as n from source where {cell} is not null "
         f"group by v order by n desc, v limit {TOP}"
     ).fetchall()
     values, counts = tuple(row[0] for row in rows), tuple(int(row[1]) for row in rows)
     return Whole("top", 0, 0, values, counts, facts["count"] - sum(counts), facts)
+
+
+def _of_many(connection: duckdb.DuckDBPyConnection, cell: str, facts: dict[str, Any]) -> Whole:
+    """Return the top of a column of which nearly every row is different, in little memory.
+
+    To count millions of texts exactly takes hundreds of megabytes. What holds a share of the rows that could be seen is
+    among the candidates of the space-saving summary (Metwally and others, 2005), whose rows are then counted.
+    """
+    row = connection.execute(f"select approx_top_k({cell}, {TOP * 2}) from source where {cell} is not null").fetchone()
+    candidates = tuple(row[0]) if row and row[0] else ()
+    counts, _ = _of_values(connection, cell, candidates, ("", []))
+    ordered = sorted(zip(candidates, counts, strict=True), key=lambda one: (-one[1], one[0]))[:TOP]
+    kept = tuple(count for _, count in ordered)
+    return Whole("top", 0, 0, tuple(value for value, _ in ordered), kept, facts["count"] - sum(kept), facts)
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, cell: str, number: str, storage: str, where: Where) -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -22,13 +20,15 @@ from ..errors import (
     hint,
 )
 from .by_hand import checked_kinds, read_kind, with_kind
-from .cleaning import Cells, as_frame, clean, tidy_names
-from .hints import hints_of, paired
+from .cleaning import Cells, as_frame, clean, content_hash, tidy_names
+from .edits import edited, laid_over, with_these
+from .hints import hints_of, paired, stated
 from .kinds import Column, detect
-from .sources import Reading, read
-from .spec import FRAME, DataSpec, Kind, Task
+from .reading import Reading
+from .sources import read
+from .spec import FRAME, CellEdit, DataSpec, Kind, Task
 from .target import class_names, task_of
-from .text import header_hint
+from .text_guess import header_hint
 from .wish import Progress, Wish
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Dataset:
         All columns, clean: numbers as int64 or float64 (missing is NaN), dates as
         datetime64[us], anything else as object columns of str with None. Rows are numbered
         from 0. Do not write into it.
+    cells, loaded : dict of str to Cells
+        The columns by name, with and without the cells that were edited by hand.
     columns : list of Column
     notes : list of str
         What was detected or changed while loading.
@@ -64,7 +66,13 @@ class Dataset:
         None without a target.
     """
 
-    def __init__(self, reading: Reading, spec: DataSpec, known: Mapping[str, Cells] | None = None) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        spec: DataSpec,
+        known: Mapping[str, Cells] | None = None,
+        found: Mapping[str, Column] | None = None,
+    ) -> None:
         self.reading = reading
         self.notes: list[str] = list(reading.notes)
         if reading.frame.shape[1] == 0 or len(reading.frame) == 0:
@@ -82,15 +90,21 @@ class Dataset:
             self.cells[column] = clean(raw, spec.missing)
             if column in spec.kinds:
                 self.cells[column] = read_kind(column, raw, self.cells[column], spec.kinds[column], spec.missing)
-        self.frame = as_frame({c: cells.values for c, cells in self.cells.items()})
         self.name = spec.name or reading.name or "table"
-        self.spec = spec.model_copy(update={"fingerprint": reading.fingerprint or self._content_hash()})
+        # the same cells are not hashed again at every edit
+        fingerprint = reading.fingerprint or ("" if found is None else spec.fingerprint) or content_hash(self.cells)
+        self.spec = spec.model_copy(update={"fingerprint": fingerprint})
+        self._edited = laid_over(self.cells, spec.edits, spec.missing)
+        self.loaded: Mapping[str, Cells] = dict(self.cells)
+        self.cells.update(self._edited)
+        self.frame = as_frame({c: cells.values for c, cells in self.cells.items()})
         # the raw table is not needed any more, and it is as large as the clean one
         reading.frame = reading.frame.iloc[:0]
         self.target: str | None = self._find_target(names)
         self._check_names(names)
-        found = [self._detected(column, cells) for column, cells in self.cells.items()]
-        self.columns: list[Column] = [self._with_role(column) for column in paired(found)]
+        known_columns = found or {}
+        self._found = {n: known_columns.get(n) or self._detected(n, cells) for n, cells in self.cells.items()}
+        self.columns: list[Column] = [self._with_role(column) for column in paired(list(self._found.values()))]
         self._by_name = {c.name: c for c in self.columns}
         self.notes += list(self.renamed.values())[:20]
         self.task: Task | None = self._find_task()
@@ -193,13 +207,67 @@ class Dataset:
         kept = {name: kind for name, kind in self.spec.kinds.items() if name not in kinds}
         # without a fingerprint of the raw content there is only that of the cells, which the kinds change
         changed = {"kinds": {**kept, **given}, "fingerprint": self.reading.fingerprint}
-        spec = self.spec.model_copy(update=changed)
+        spec = self.spec.model_copy(update={**changed, "edits": ()})
         # a query is not run again: its connection may be gone
         again = spec.source != FRAME and spec.sql is None
         if again and any(self._needs_words(name, kinds[name]) for name in kinds):
-            return Dataset.from_spec(spec)
-        known = {name: cells for name, cells in self.cells.items() if name not in kinds}
-        return Dataset(replace(self.reading, frame=self.frame), spec, known)
+            data = Dataset.from_spec(spec)
+        else:
+            known = {name: cells for name, cells in self.loaded.items() if name not in kinds}
+            data = Dataset(replace(self.reading, frame=self.loaded_frame()), spec, known)
+        for name in self._edited:
+            if data.cells[name].storage != self.cells[name].storage:
+                raise DataError(
+                    f"Cells of {name!r} were edited as what it is now, {self.column(name).kind}. Take these edits back "
+                    "before its kind is changed."
+                )
+        return data.with_edits(self.spec.edits)
+
+    def with_edits(self, edits: Iterable[CellEdit | Mapping[str, Any]]) -> Dataset:
+        """Return the same table with these cells changed by hand, in place of those changed before.
+
+        Parameters
+        ----------
+        edits : sequence of CellEdit or dict
+            ``row, column, value, before, who, when``, see `CellEdit`; an empty one gives the table as it was loaded.
+
+        Raises
+        ------
+        ColumnNotFoundError, DataError, SpecError
+            They were made in another table, or a column does not take a value; this one stays as it is.
+        """
+        spec = with_these(self.spec, edits)
+        if spec.edits == self.spec.edits:
+            return self
+        touched = {edit.column for edit in (*self.spec.edits, *spec.edits)}
+        found = {name: column for name, column in self._found.items() if name not in touched}
+        return Dataset(replace(self.reading, frame=self.loaded_frame()), spec, self.loaded, found)
+
+    def edited(self, row: int, column: str, value: Any, who: str = "") -> Dataset:
+        """Return the same table with one cell changed.
+
+        Parameters
+        ----------
+        row : int
+            From 0 on.
+        column : str
+        value : int, float, str, datetime or None
+            None makes the cell missing.
+        who : str, optional
+            The name of the person who changes it.
+
+        Raises
+        ------
+        ColumnNotFoundError, InputError
+            There is no such cell, or its column does not take the value.
+        """
+        return self.with_edits(edited(self, row, column, value, who))
+
+    def loaded_frame(self) -> pd.DataFrame:
+        """Return `frame` without the edits. Do not write into it."""
+        if not self._edited:
+            return self.frame
+        return as_frame({name: cells.values for name, cells in self.loaded.items()})
 
     def _needs_words(self, name: str, kind: Kind | None) -> bool:
         read = self.cells[name].storage != "text"
@@ -258,21 +326,6 @@ class Dataset:
         self.notes.append(message)
         warnings.warn(message, MemoryWarning, stacklevel=4)
 
-    def _content_hash(self) -> str:
-        digest = hashlib.sha256()
-        for name, cells in self.cells.items():
-            digest.update(f"{name}\0{cells.values.dtype}\0".encode("utf-8", "replace"))
-            values = cells.values
-            if values.dtype == object:
-                digest.update(
-                    pd.util.hash_array(
-                        np.array([v if v is not None else "\0" for v in values], dtype=object), categorize=True
-                    ).tobytes()
-                )
-            else:
-                digest.update(np.ascontiguousarray(values).tobytes())
-        return digest.hexdigest()
-
     def _find_target(self, names: list[str]) -> str | None:
         by_hand = [c for c, role in self.spec.roles.items() if role == "target"]
         wanted = {c for c in (*by_hand, self.spec.target) if c is not None}
@@ -305,7 +358,8 @@ class Dataset:
         column = detect(name, cells)
         if name in self.spec.kinds:
             column = with_kind(column, self.spec.kinds[name], cells)
-        return replace(column, hints=hints_of(column, cells))
+        text = self.reading.text
+        return stated(replace(column, hints=hints_of(column, cells)), text.about.get(name, "") if text else "")
 
     def _with_role(self, column: Column) -> Column:
         if column.name == self.target:
@@ -329,6 +383,8 @@ class Dataset:
         return None if self.target is None else task_of(self.column(self.target), self.cells[self.target], len(self))
 
     def _note_cells(self) -> None:
+        if self.spec.edits:
+            self.notes.append(f"{len(self.spec.edits):,} cells were edited by hand.")
         for name, cells in self.cells.items():
             if cells.lost:
                 what = "numbers" if cells.storage == "number" else "dates"

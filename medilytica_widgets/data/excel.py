@@ -8,12 +8,13 @@ merged cells, and takes a tenth of openpyxl's time and memory, which knows .xlsx
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ..errors import DataError, EmptyTableError, MissingExtraError, hint
+from .sheet_size import check_sheets
 from .unpacking import check_zip
 
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -31,7 +32,7 @@ def is_workbook(content: bytes, suffix: str) -> bool:
 
 
 def read_workbook(
-    content: bytes, shown: str, sheet: str | None, named: bool
+    content: bytes, shown: str, sheet: str | None, named: bool, header: int | Literal["auto"] | None = "auto"
 ) -> tuple[pd.DataFrame, str, list[str], tuple[str, str]]:
     """Read one sheet; its first row that is not empty holds the names.
 
@@ -44,6 +45,8 @@ def read_workbook(
         The first visible sheet with cells when None.
     named : bool
         Whether the names are given, so that the first row is one of cells.
+    header : int or None, optional
+        The row of the names, counted from 0 at the first one that is not empty; None where there is none.
 
     Returns
     -------
@@ -62,6 +65,7 @@ def read_workbook(
             raise _locked(shown)
     else:
         check_zip(content, shown, "Save the sheet as CSV and load that, or save the spreadsheet again.")
+        check_sheets(content, shown)
     try:
         import python_calamine as calamine
     except ImportError:
@@ -85,7 +89,13 @@ def read_workbook(
     first = next((at for at, row in enumerate(cells) if any(cell != "" for cell in row)), None)
     if first is None:
         raise EmptyTableError(f"The sheet {chosen!r} of {shown!r} is empty: there is nothing to load.")
-    _check_header(merged, corner[0] + first, shown, chosen)
+    further = header if isinstance(header, int) else 0
+    if first + further >= len(cells):
+        raise EmptyTableError(f"The sheet {chosen!r} of {shown!r} has no row {further}; header=… counts from 0.")
+    first += further
+    named = named if header == "auto" else header is None
+    if not named or header == "auto":
+        _check_header(merged, corner[0] + first, shown, chosen)
     notes = [] if sheet is not None or len(book.sheet_names) == 1 else [_said(book.sheet_names, chosen)]
     names, rows = (None, cells[first:]) if named else (cells[first], cells[first + 1 :])
     if not rows:

@@ -139,9 +139,15 @@ class Export:
     def _xlsx(self, pieces: Iterator[pa.Table]) -> None:
         # without type information
         openpyxl: Any = importlib.import_module("openpyxl")
+        writer: Any = importlib.import_module("openpyxl.worksheet._writer")
 
         book = openpyxl.Workbook(write_only=True)
         sheet = book.create_sheet("table")
+        # its own place is the system's temporary folder, where what is cancelled would stay as long as the kernel lives
+        place = str(self.path.with_suffix(".xml"))
+        writer.ALL_TEMP_FILES.append(place)
+        sheet._writer = writer.WorksheetWriter(sheet, place)
+        sheet._writer.write_top()
 
         def cell(value: Any) -> Any:
             if not isinstance(value, str):
@@ -151,11 +157,20 @@ class Export:
             made.data_type = "s"
             return made
 
-        sheet.append([cell(name) for name in self._columns])
-        for piece in pieces:
-            for row in zip(*(column.to_pylist() for column in piece.columns), strict=True):
-                sheet.append([cell(value) for value in row])
-        book.save(self.path)
+        try:
+            sheet.append([cell(name) for name in self._columns])
+            for piece in pieces:
+                for row in zip(*(column.to_pylist() for column in piece.columns), strict=True):
+                    sheet.append([cell(value) for value in row])
+            book.save(self.path)
+        except BaseException:
+            # what was written so far is closed before it is deleted
+            with contextlib.suppress(Exception):
+                sheet.close()
+            raise
+        finally:
+            with contextlib.suppress(ValueError):
+                writer.ALL_TEMP_FILES.remove(place)
 
 
 def has_excel() -> bool:

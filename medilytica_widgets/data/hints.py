@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .cleaning import FEW_VALUES, Cells
 from .naming import says_id, words_of
 from .scales import order_of
-from .units import currency_in, unit_in, written_as
+from .units import currency_in, stated_unit, unit_in, written_as
 
 if TYPE_CHECKING:
     from .kinds import Column
@@ -80,6 +80,16 @@ def hints_of(column: Column, cells: Cells) -> tuple[Hint, ...]:
     if cells.storage == "text":
         return tuple(_text_hints(column, cells.values))
     return ()
+
+
+def stated(column: Column, description: str) -> Column:
+    """Return a column with what its file says of it, and the unit that follows."""
+    unit = stated_unit(description) if column.kind in ("numeric", "binary", "constant", "identifier") else ""
+    hints = column.hints
+    if unit and column.kind == "numeric" and all(hint.value != unit for hint in hints):
+        hints = (Hint(HintKind.UNIT, unit, f"the file says {description!r}"), *(h for h in hints if h.kind != "unit"))
+    named = next((hint.value for hint in hints if hint.kind == HintKind.UNIT), "")
+    return replace(column, hints=hints, description=description, unit=unit or named)
 
 
 def _named_code(column: Column, cells: Cells) -> Hint | None:
@@ -191,7 +201,9 @@ def paired(columns: Sequence[Column]) -> list[Column]:
         for one, other in ((first, second), (second, first)):
             pair = Hint(HintKind.COORDINATES, other.name, f"{first.name!r} and {second.name!r} are {what}")
             angle = Hint(HintKind.ANGLE, "degrees", pair.evidence)
-            own = found[one.name].hints or (angle,)
+            # degrees are what an angle is in anyway
+            plain = tuple(h for h in found[one.name].hints if (h.kind, h.value) != (HintKind.UNIT, "degrees"))
+            own = plain or (angle,)
             found[one.name] = replace(found[one.name], hints=(*own, pair))
     return [found[column.name] for column in columns]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import DataError, EmptyTableError
-from .text import decode
+from .text_guess import decode
 
 
 def read_json(content: bytes, shown: str, lines: bool) -> tuple[pd.DataFrame, tuple[str, str], list[str]]:

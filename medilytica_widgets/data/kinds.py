@@ -46,6 +46,10 @@ class Column:
         Why the column is set aside; empty when it is not.
     hints : tuple of Hint
         What the values seem to mean, each with its evidence: a unit, an order, a currency, a place, ….
+    description : str
+        What the file says of the column, in a comment line above its header; empty where it says nothing.
+    unit : str
+        Of its numbers, as the file states it or as the name gives it; empty where neither does.
     """
 
     name: str
@@ -57,6 +61,8 @@ class Column:
     role: Role = "feature"
     reason: str = ""
     hints: tuple[Hint, ...] = ()
+    description: str = ""
+    unit: str = ""
 
 
 def detect(name: str, cells: Cells) -> Column:

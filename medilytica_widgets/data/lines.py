@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import DataError
+from .read_options import BLANKS
 
 #: A longer line is no row of a table, in bytes.
 LONGEST_LINE = 64 << 20
+
+
+class Marks(NamedTuple):
+    """The signs of a text table.
+
+    Attributes
+    ----------
+    delimiter : str
+        A regular expression for columns separated by blanks.
+    quotechar : str
+        Encloses cells; empty where nothing does.
+    comment : str
+        Begins a comment line; empty where there are none.
+    always : bool
+        Whether each line that begins so is a comment, even one with as many cells as the table.
+    """
+
+    delimiter: str
+    quotechar: str = '"'
+    comment: str = "#"
+    always: bool = False
 
 
 def check_lines(block: bytes, shown: str) -> None:
@@ -28,37 +51,37 @@ def check_lines(block: bytes, shown: str) -> None:
         start = end + 1
 
 
-def comment_rows(text: str, delimiter: str, skip: int, quoted: bool) -> tuple[int, ...]:
-    """Return the lines below the top that begin with # and have not as many cells as the table, counted from 0.
+def comment_rows(text: str, marks: Marks, skip: int) -> tuple[int, ...]:
+    """Return the comment lines below the top, counted from 0.
 
-    A cell in quotation marks counts as one line however many it spans, as pandas counts.
+    Unless a person named the sign, one that has as many cells as the table is a row. A cell in quotation marks counts
+    as one line however many it spans, as pandas counts.
     """
-    if "\n#" not in text and "\r#" not in text:
+    sign = marks.comment
+    if not sign or (f"\n{sign}" not in text and f"\r{sign}" not in text):
         return ()
-    if delimiter == r"\s+":
+    if marks.delimiter == BLANKS:
         rows = [line.split() for line in io.StringIO(text, newline=None)]
     else:
         try:
-            rows = list(_reader(text, delimiter, quoted))
+            rows = list(_reader(text, marks))
         except csv.Error:
             return ()
-    width = len(rows[skip]) if len(rows) > skip else 0
+    width = 0 if marks.always else len(rows[skip]) if len(rows) > skip else 0
     return tuple(
         position
         for position, row in enumerate(rows[skip + 1 :], start=skip + 1)
-        if row and row[0].startswith("#") and len(row) != width
+        if row and row[0].startswith(sign) and len(row) != width
     )
 
 
-def odd_line(
-    text: str, delimiter: str, skip: int, quoted: bool, comments: tuple[int, ...], width: int
-) -> tuple[int, int] | None:
+def odd_line(text: str, marks: Marks, skip: int, comments: tuple[int, ...], width: int) -> tuple[int, int] | None:
     """Return the number, from 1, of the first line that has not ``width`` cells, and its cells; None if all have."""
-    if delimiter == r"\s+":
+    if marks.delimiter == BLANKS:
         return None
-    if not comments and "\r" not in text and not (quoted and '"' in text):
-        return _counted(text, delimiter, skip, width)
-    reader = _reader(text, delimiter, quoted)
+    if not comments and "\r" not in text and not (marks.quotechar and marks.quotechar in text):
+        return _counted(text, marks.delimiter, skip, width)
+    reader = _reader(text, marks)
     passed = set(comments)
     end = 0
     try:
@@ -72,11 +95,11 @@ def odd_line(
     return None
 
 
-def _reader(text: str, delimiter: str, quoted: bool) -> csv._reader:  # type: ignore[name-defined]
+def _reader(text: str, marks: Marks) -> csv._reader:  # type: ignore[name-defined]
     stream = io.StringIO(text, newline=None)
-    if quoted:
-        return csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
-    return csv.reader(stream, delimiter=delimiter, skipinitialspace=True, quoting=csv.QUOTE_NONE)
+    if marks.quotechar:
+        return csv.reader(stream, delimiter=marks.delimiter, quotechar=marks.quotechar, skipinitialspace=True)
+    return csv.reader(stream, delimiter=marks.delimiter, skipinitialspace=True, quoting=csv.QUOTE_NONE)
 
 
 def _counted(text: str, delimiter: str, skip: int, width: int) -> tuple[int, int] | None:

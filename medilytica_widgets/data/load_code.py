@@ -75,7 +75,8 @@ def _json(data: Dataset, at: str) -> tuple[list[str], list[str]]:
 def _excel(data: Dataset) -> str:
     row, columns = data.reading.shape
     first, end = columns.split(":")
-    named = data.spec.names is not None
+    said = data.spec.read_as.header
+    named = data.spec.names is not None if said == "auto" else said is None
     header = f"header=None, skiprows={row}" if named else f"header={row}"
     return (
         f"frame = pd.read_excel(DATA, sheet_name={text_of(data.reading.sheet or '')}, {header}, "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from ..errors import DataError, check_kwargs, hint
+from ..errors import DataError, UnknownArgumentError, check_kwargs, hint
 from .by_hand import checked_kinds
 from .dataset import Dataset
+from .read_options import NAMES, read_options
 from .sampling import checked_rows
 from .sources import is_sql, options_of, read
 from .spec import DataSpec, Kind, Role
@@ -25,6 +26,12 @@ def load_dataset(
     kinds: Mapping[str, Kind] | None = None,
     name: str | None = None,
     sheet: str | None = None,
+    delimiter: str | None = None,
+    decimal: Literal[".", ","] | None = None,
+    quotechar: str | None = None,
+    header: int | Literal["auto"] | None = "auto",
+    encoding: str | None = None,
+    comment: str | None = None,
     sql: str | None = None,
     connection: Any = None,
     parameters: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -46,13 +53,15 @@ def load_dataset(
         - of a spreadsheet (.xlsx, .xls, .xlsb, .ods; the extra ``excel``), of JSON (records, columns; nested objects
           become ``outer.inner``) or JSON Lines, of Parquet, Feather or Arrow IPC;
         - a folder of Parquet files, which are one table; folders in it called ``name=value`` become columns;
-        - a pandas DataFrame, or any table that speaks Arrow (polars, pyarrow, a DuckDB relation);
+        - a pandas DataFrame, or any table that speaks Arrow (polars, pyarrow, a DuckDB relation); of a polars
+          LazyFrame only the rows that ``rows`` asks for and the columns that ``exclude`` does not name are collected;
         - a SQL query, with ``connection`` or, over files, without;
         - a built-in table. Drawn: "spiral", "moons", "circles", "blobs", "xor", "gaussian", "checkerboard", and for
           regression "swiss_roll", "friedman", "plane". From scikit-learn: "breast_cancer", "iris", "wine", "diabetes",
           "digits", "linnerud". "kepler" is a sample of 2 000 rows of NASA's table;
         - a table of the NASA Exoplanet Archive, fetched once and kept in ``MEDILYTICA_HOME``: "cumulative" (Kepler),
           "toi" or "tess" (TESS), "k2pandc" or "k2" (K2);
+        - a file that was uploaded with `DataUpload`, by its content: ``upload:<SHA-256>/<name>``;
         - the id of a registered table.
     target : str, optional
         The column to predict. Built-in tables know theirs.
@@ -71,6 +80,20 @@ def load_dataset(
         A name for display.
     sheet : str, optional
         Which sheet of a spreadsheet; the first one that is visible and holds cells when None.
+    delimiter : str, optional
+        One character that divides the cells of a text table, ``";"`` or a tab; ``" "`` stands for any run of blanks.
+        This and the next five are detected where they are left out, and are given where the detection is wrong.
+    decimal : {".", ","}, optional
+        What stands before the decimals of a text table's numbers.
+    quotechar : str, optional
+        What encloses cells of a text table; ``""`` where quotation marks are part of the cells.
+    header : int or None, default "auto"
+        The row of the names of a text table or a spreadsheet, counted from 0 below comment and empty lines; what
+        stands above it is left out. None where no row holds names.
+    encoding : str, optional
+        Of a text table: "utf-8", "latin-1", "cp1252", …
+    comment : str, optional
+        What begins a comment line of a text table, as ``"%"``; ``""`` where a ``#`` begins none.
     sql : str, optional
         A query that reads, or the name of a database's table or view; takes the place of ``source``.
     connection : optional
@@ -113,9 +136,22 @@ def load_dataset(
     """
     options = options_of(source)
     known = (*_ARGUMENTS, *options)
+    for key in unknown:
+        if key in _OTHER_NAMES and key not in options:
+            raise UnknownArgumentError(f"load_dataset takes no argument {key!r}. Did you mean {_OTHER_NAMES[key]!r}?")
     check_kwargs("load_dataset", {key: value for key, value in unknown.items() if key not in known}, known)
     if "seed" in options and seed is not None:
         unknown["seed"], seed = seed, None
+    said: dict[str, Any] = {
+        "delimiter": delimiter,
+        "decimal": decimal,
+        "quotechar": quotechar,
+        "encoding": encoding,
+        "comment": comment,
+    }
+    said = {key: value for key, value in said.items() if value is not None}
+    said = said if isinstance(header, str) and header == "auto" else {**said, "header": header}
+    unknown.update({key: said.pop(key) for key in list(said) if key in options})
     for key, value in (("rows", rows), ("sheet", sheet), ("sql", sql), ("parameters", parameters)):
         # what a registered table calls by the same name is its own
         if key in options and value is not None:
@@ -129,11 +165,13 @@ def load_dataset(
         options=unknown,
         missing=[missing] if isinstance(missing, str) else [str(m) for m in missing],
         sheet=sheet,
+        read_as=read_options(said),
         sql=sql,
         connection=connection,
         parameters=parameters,
         rows=checked_rows(rows),
         seed=_checked_seed(seed),
+        exclude=[exclude] if isinstance(exclude, str) else [str(e) for e in exclude],
         progress=progress,
     )
     reading = read(source, wish)
@@ -144,13 +182,14 @@ def load_dataset(
         source=reading.source,
         target=target,
         names=None if names is None else [str(n) for n in names],
-        exclude=[exclude] if isinstance(exclude, str) else [str(e) for e in exclude],
+        exclude=[column for column in wish.exclude if column not in reading.skipped],
         roles=_checked_roles(roles),
         missing=list(wish.missing),
         name=name,
         options=reading.options,
         kinds=checked_kinds(kinds),
         sheet=sheet if sheet is None else reading.sheet,
+        read_as=wish.read_as,
         sql=sql,
         parameters=dict(parameters)
         if isinstance(parameters, Mapping)
@@ -165,8 +204,13 @@ def load_dataset(
 
 _ARGUMENTS = (
     *("source", "target", "names", "exclude", "roles", "missing", "kinds", "name", "sheet", "sql", "connection"),
-    *("parameters", "rows", "seed", "progress"),
+    *("parameters", "rows", "seed", "progress", *NAMES),
 )
+#: What others call the same.
+_OTHER_NAMES = {
+    **{"sep": "delimiter", "separator": "delimiter", "delim": "delimiter", "quote": "quotechar", "sheet_name": "sheet"},
+    **{"na_values": "missing", "dtype": "kinds", "nrows": "rows", "charset": "encoding", "columns": "names"},
+}
 
 
 def _asked(source: Any, sql: str | None, connection: Any, parameters: Any) -> tuple[Any, str | None]:

@@ -70,7 +70,7 @@ def may_differ(text: str, delimiter: str) -> bool:
 
 
 def plain_numbers(
-    rows: pd.DataFrame, delimiter: str, missing: Sequence[str]
+    rows: pd.DataFrame, delimiter: str, missing: Sequence[str], decimal: str | None = None
 ) -> tuple[pd.DataFrame, tuple[Style, ...], list[str]]:
     """Write numbers with a decimal point and without separators.
 
@@ -83,6 +83,8 @@ def plain_numbers(
     delimiter : str
     missing : list of str
         Cells that mean "no value".
+    decimal : {".", ","}, optional
+        What stands before the decimals, where a person named it.
 
     Returns
     -------
@@ -96,7 +98,7 @@ def plain_numbers(
     points = any(column.points or column.found == [(",", ".")] for column in seen)
     styles: list[Style] = []
     for column in seen:
-        style = _chosen(column, commas, points, delimiter)
+        style = _chosen(column, commas, points, delimiter) if decimal is None else _told(column, decimal)
         if style is not None:
             styles.append(Style(column.position, *style))
     if not styles:
@@ -170,6 +172,25 @@ def _chosen(column: _Column, commas: bool, points: bool, delimiter: str) -> tupl
         decimal = commas and not points if commas != points else delimiter == ";"
         return ("", ",") if decimal else (",", ".")
     return column.found[0]
+
+
+def _told(column: _Column, decimal: str) -> tuple[str, str] | None:
+    """Return how the numbers are written where a person named what stands before the decimals."""
+    cells = column.cells
+    plain = _share(cells, "", ".")
+    marks = ["", "." if decimal == "," else ",", *_APOSTROPHES, *_BLANKS[1:], *(_BLANKS[:1] if _varied(cells) else ())]
+    shares = {mark: _share(cells, mark, decimal) for mark in marks}
+    best = max(shares, key=lambda mark: shares[mark])
+    if shares[best] < NUMERIC_SHARE:
+        return None
+    if shares[best] > plain:
+        return best, decimal
+    # after a decimal comma "1.234" is a thousand, though it is a number as it stands
+    return (".", ",") if decimal == "," and shares["."] >= plain and _grouped(cells) else None
+
+
+def _grouped(cells: Any) -> bool:
+    return bool(pc.any(pc.match_substring_regex(cells, r"\d\.\d{3}\b")).as_py())
 
 
 def _rewritten(series: pd.Series[Any], style: Style) -> pd.Series[Any]:

@@ -73,6 +73,9 @@ class TablePager:
         self._whole: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
+        # reads pages of a known order while the other one answers a question
+        self._beside: duckdb.DuckDBPyConnection | None = None
+        self._beside_lock = threading.Lock()
         self._running = False
         self._question = 0
         self._idle = threading.Event()
@@ -112,12 +115,31 @@ class TablePager:
         """
         view = View.of(sort, search, filters, where)
         start, count = max(0, start), max(0, count)
-        table, total = self._asked(lambda connection: self._page(connection, view, start, count))
+        table, total = self.ask(lambda connection: self._page(connection, view, start, count))
         return Page(ipc_of(table), start, total)
+
+    def at_once(self, start: int, count: int, view: View) -> Page | None:
+        """Return rows of a view whose order is known, without waiting for the question that is being answered.
+
+        None where the order is not known: ask `rows`.
+        """
+        with self._beside_lock:
+            relation, beside, order = self.relation, self._beside, self._orders.get(view)
+            if self._closed or beside is None or (order is None and (view.sort or view.narrows)):
+                return None
+            start, count = max(0, start), max(0, count)
+            if order is None:
+                return Page(ipc_of(relation.slice(beside, start, count)), start, relation.rows)
+            return Page(ipc_of(relation.take(beside, order[start : start + count])), start, len(order))
+
+    def knows(self, view: View) -> bool:
+        """Return whether `at_once` has rows of a view."""
+        plain = not view.sort and not view.narrows
+        return not self._closed and self._beside is not None and (plain or view in self._orders)
 
     def order(self, view: View) -> NDArray[Any] | None:
         """Return the numbers of a view's rows, in its order; None for the table as it is. Do not write into it."""
-        return self._asked(lambda connection: self._order(connection, view))
+        return self.ask(lambda connection: self._order(connection, view))
 
     def count(self, view: View) -> int:
         """Return how many rows a view has."""
@@ -126,7 +148,7 @@ class TablePager:
 
     def table(self, rows: NDArray[np.integer[Any]]) -> pa.Table:
         """Return rows by number, with the row number in front."""
-        return self._asked(lambda connection: self.relation.take(connection, rows))
+        return self.ask(lambda connection: self.relation.take(connection, rows))
 
     def summary(self, column: str, view: View | None = None) -> ColumnSummary:
         """Return a column's distribution: of the whole table, and of the rows that all other filters leave.
@@ -137,7 +159,7 @@ class TablePager:
             As `rows` does.
         """
         asked = view or View()
-        return self._asked(lambda connection: self._summary(connection, column, asked))
+        return self.ask(lambda connection: self._summary(connection, column, asked))
 
     def interrupt(self) -> None:
         """End the question that is being answered now; it raises `CancelledRequest`. Any thread, returns at once."""
@@ -157,7 +179,8 @@ class TablePager:
         with self._lock:
             self._check_open()
             self._forget()
-            self.relation = relation
+            with self._beside_lock:
+                self.relation = relation
 
     def __enter__(self) -> Self:
         return self
@@ -175,10 +198,12 @@ class TablePager:
             self.relation = ArrowRelation(pa.table({}))
 
     def _forget(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._orders.clear()
+        with self._beside_lock:
+            if self._connection is not None and self._beside is not None:
+                self._beside.close()
+                self._connection.close()
+                self._connection = self._beside = None
+            self._orders.clear()
         self._cells.clear()
         self._whole.clear()
 
@@ -186,12 +211,19 @@ class TablePager:
         if self._closed:
             raise StateError("This table view was closed. Open it again to see more rows.")
 
-    def _asked(self, work: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        """Answer one question: alone, in time, and so that another thread can end it."""
+    def ask(self, work: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        """Return what ``work`` makes of the pager's connection: alone, in time, and so that another thread can end it.
+
+        Raises
+        ------
+        InputError, CancelledRequest, StateError
+            As `rows` does.
+        """
         with self._lock:
             self._check_open()
             if self._connection is None:
                 self._connection = self.relation.connect()
+                self._beside = self._connection.cursor()
             connection = self._connection
             late = threading.Event()
 
@@ -239,8 +271,13 @@ class TablePager:
             return self._orders[view]
         found, values = self._where(view)
         by = [f"{self._cell(name, 'sort')[0]} {'desc' if down else 'asc'} nulls last" for name, down in view.sort]
-        query = f"select row_number from source{found} order by {', '.join([*by, 'row_number'])}"
-        order = np.asarray(connection.execute(query, values).fetchnumpy()["row_number"])
+        # rows that are only left out keep their order by themselves
+        ordered = f" order by {', '.join([*by, 'row_number'])}" if by else ""
+        order = np.asarray(
+            connection.execute(f"select row_number from source{found}{ordered}", values).fetchnumpy()["row_number"]
+        )
+        if not by and np.any(order[1:] < order[:-1]):
+            order = np.sort(order)
         order = order.astype(np.int32 if self.relation.rows < 2**31 else np.int64, copy=False)
         order.flags.writeable = False
         self._orders[view] = order
@@ -264,8 +301,9 @@ class TablePager:
         filtered, values = condition(view.filters, self._cells)
         parts = [filtered] if filtered else []
         if view.search:
+            # numbers and dates are written in small letters, and to make millions of them small takes long
             texts = [
-                f"contains(lower(cast(c{k} as varchar)), lower(?))"
+                f"contains({'lower(c{0})' if storage == 'text' else 'cast(c{0} as varchar)'}, lower(?))".format(k)
                 for k, storage in enumerate(self.relation.storages)
                 if can_hold(storage, view.search)
             ]
@@ -278,7 +316,7 @@ class TablePager:
     def _compiled(self, where: str) -> str:
         if where not in self._conditions:
             cells = {name: f"c{k}" for k, name in enumerate(self.relation.names)}
-            self._conditions[where] = compile_where(where, cells)
+            self._conditions[where] = compile_where(where, cells, self._connection)
             while len(self._conditions) > KEPT_ORDERS:
                 self._conditions.popitem(last=False)
         return self._conditions[where]

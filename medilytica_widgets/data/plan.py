@@ -109,6 +109,8 @@ class Link:
     where : Where
     places : tuple of int, optional
         The columns of the matrix that it acts on, as `fit_links` found them.
+    number : int
+        Its place among all steps of the preparation, from 0, as a person counts them.
     """
 
     id: str
@@ -118,6 +120,7 @@ class Link:
     target: bool = False
     where: Where = Where()
     places: tuple[int, ...] | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -187,10 +190,10 @@ def fit_links(
     fitted: list[Any] = []
     links: list[Link] = []
     rows, names, sources = matrix.rows, matrix.names, matrix.sources
-    for number, link in enumerate(plan.links):
+    for link in plan.links:
         wanted = chosen(link)
         if wanted is not None:
-            link = replace(link, places=_places(number, link, wanted, sources))
+            link = replace(link, places=_places(link, wanted, sources))
         links.append(link)
         width = rows.shape[1] if link.places is None else len(link.places)
         link.check(len(rows), width)
@@ -201,35 +204,36 @@ def fit_links(
             raise
         except ValueError as error:
             raise DataError(
-                f"Step {number + 1}, {link.name}, cannot be fitted on these rows: {first_line(error)}"
+                f"Step {link.number + 1}, {link.name}, cannot be fitted on these rows: {first_line(error)}"
             ) from error
         fitted.append(step)
         after = output_names(step, names)
-        names, sources = after, _sources_after(step, names, sources, after)
+        names, sources = after, sources_after(step, names, sources, after)
         if rows.shape[1] == 0:
-            raise DataError(f"Step {number + 1}, {link.name}, leaves no column; set it to keep more.")
+            raise DataError(f"Step {link.number + 1}, {link.name}, leaves no column; set it to keep more.")
         if not np.isfinite(rows).all():
-            raise DataError(f"Step {number + 1}, {link.name}, gives values that are infinite or no numbers.")
+            raise DataError(f"Step {link.number + 1}, {link.name}, gives values that are infinite or no numbers.")
     return replace(plan, links=tuple(links)), fitted, np.ascontiguousarray(rows, dtype=np.float32)
 
 
-def _places(number: int, link: Link, wanted: Sequence[str], sources: Sequence[str]) -> tuple[int, ...]:
+def _places(link: Link, wanted: Sequence[str], sources: Sequence[str]) -> tuple[int, ...]:
     gone = [name for name in wanted if name not in sources]
     if gone and (link.where.columns or len(gone) == len(wanted)):
         raise SpecError(
-            f"Step {number + 1}, {link.name}, is for the column {gone[0]!r}, which is not there by itself at this "
+            f"Step {link.number + 1}, {link.name}, is for the column {gone[0]!r}, which is not there by itself at this "
             "point: it is no feature, or a step before took it out or mixed it with others. Put this step before that "
             "one."
         )
     return tuple(place for place, source in enumerate(sources) if source in wanted)
 
 
-def _sources_after(step: Any, names: Sequence[str], sources: Sequence[str], after: Sequence[str]) -> list[str]:
+def sources_after(step: Any, names: Sequence[str], sources: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Return the table's column that each column after a fitted step came from; empty for a mixture of several."""
     if (inner := limited_to(step)) is not None:
         transformer, places = inner
         own = [[values[place] for place in places] for values in (names, sources)]
         rest = [source for place, source in enumerate(sources) if place not in set(places)]
-        return [*_sources_after(transformer, own[0], own[1], after[: len(after) - len(rest)]), *rest]
+        return [*sources_after(transformer, own[0], own[1], after[: len(after) - len(rest)]), *rest]
     known = dict(zip(names, sources, strict=True))
     # a column of a bin is called by its column and the bin
     return [known.get(name) or known.get(name.rpartition("_")[0], "") for name in after]

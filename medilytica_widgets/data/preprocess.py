@@ -178,6 +178,10 @@ class Preprocessor:
         """Columns of the matrix before each step, and after the last."""
         return [len(names) for names in self._names]
 
+    def first_columns(self) -> tuple[list[str], list[str]]:
+        """Return the names of the matrix's columns before the first step, and the table's column of each."""
+        return names_of(self._transformer, self._dates)
+
     def numeric_scales(self) -> dict[str, dict[str, float]]:
         """Return ``{"median", "mean", "scale"}`` of each column of numbers, in its own units."""
         numbers = {p.name for p in self._plan if p.block == "numbers"}

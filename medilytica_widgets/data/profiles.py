@@ -33,9 +33,9 @@ def profile_of(data: Dataset, name: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``, ``kind``, ``discrete``, ``role``, ``reason``, ``evidence``, ``by_hand``, ``rows``, ``missing``,
-        ``distinct``; ``choices``: the kinds that it could be given; ``hints``: kind, value and evidence of each;
-        ``statistics``: pairs of a name and a number or a text; ``bars``: None, or
+        ``name``, ``kind``, ``discrete``, ``role``, ``reason``, ``evidence``, ``description``, ``unit``, ``by_hand``,
+        ``rows``, ``missing``, ``distinct``; ``choices``: the kinds that it could be given; ``hints``: kind, value and
+        evidence of each; ``statistics``: pairs of a name and a number or a text; ``bars``: None, or
 
         - ``{"form": "histogram", "log", "dates", "edges", "counts"}`` with one edge more than counts (of dates,
           milliseconds since 1970), or
@@ -55,6 +55,8 @@ def profile_of(data: Dataset, name: str) -> dict[str, Any]:
         "role": column.role,
         "reason": column.reason,
         "evidence": column.evidence,
+        "description": column.description,
+        "unit": column.unit,
         "by_hand": name in data.spec.kinds,
         "rows": len(data),
         "missing": column.missing,

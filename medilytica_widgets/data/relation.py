@@ -142,6 +142,8 @@ class ArrowRelation(Relation):
     def changed(self, row: int, column: str, value: Any) -> ArrowRelation:
         """Return the table with another value in one cell; the other columns are shared."""
         place = self._table.column_names.index(column)
+        if _is_half(self._table.column(place).type, value):
+            return self.with_cells([(row, column, value)])
         old = self._table.column(place)
         kind = old.type
         new = pa.array([value], type=kind)
@@ -153,6 +155,33 @@ class ArrowRelation(Relation):
         other = object.__new__(ArrowRelation)
         other.names, other.types, other.rows = self.names, self.types, self.rows
         other._table = self._table.set_column(place, column, column_now)
+        return other
+
+    def with_cells(self, cells: Sequence[tuple[int, str, Any]]) -> ArrowRelation:
+        """Return the table with other values in some cells; columns without one are shared.
+
+        Whole numbers become floats where one of the values is a half.
+        """
+        if len(cells) == 1 and not _is_half(self.types[self.names.index(cells[0][1])], cells[0][2]):
+            return self.changed(*cells[0])
+        by_column: dict[str, dict[int, Any]] = {}
+        for row, column, value in cells:
+            by_column.setdefault(column, {})[row] = value
+        other = object.__new__(ArrowRelation)
+        other.names, other.types, other.rows, table = self.names, list(self.types), self.rows, self._table
+        for column, values in by_column.items():
+            place = self.names.index(column)
+            kind = self.types[place]
+            if any(_is_half(kind, value) for value in values.values()):
+                kind = pa.float64()
+            rows = np.array(sorted(values), dtype=np.int64)
+            mask = np.zeros(self.rows, dtype=bool)
+            mask[rows] = True
+            old = table.column(place + 1).combine_chunks().cast(kind)
+            new = pc.replace_with_mask(old, pa.array(mask), pa.array([values[int(row)] for row in rows], type=kind))
+            table = table.set_column(place + 1, column, new)
+            other.types[place] = kind
+        other._table = table
         return other
 
 
@@ -270,6 +299,11 @@ def _opened(file: Path) -> tuple[pa.Schema, int]:
     except (pa.ArrowInvalid, OSError) as error:
         said = str(error).splitlines()[0].rstrip(". ")
         raise DataError(f"{file.name!r} could not be read as Parquet: {said}. Is it complete?") from None
+
+
+def _is_half(kind: pa.DataType, value: Any) -> bool:
+    """Return whether a column of whole numbers cannot hold a value."""
+    return pa.types.is_integer(kind) and isinstance(value, float) and not value.is_integer()
 
 
 def _page_type(kind: pa.DataType) -> pa.DataType:

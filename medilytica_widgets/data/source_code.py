@@ -22,6 +22,7 @@ from ..registered import find, hoisted, printed
 from .builtin import builtin_lines
 from .cleaning import LARGEST
 from .dataset import Dataset
+from .edits import edit_lines
 from .inputs import MISSING
 from .layout import Block, Layout, layout_of, read_view
 from .load_code import FORMS, read_lines, sample_lines
@@ -242,6 +243,8 @@ def _read_csv(data: Dataset) -> list[str]:
         options.append(f"encoding={_text(form.encoding)}")
     if not form.quoted:
         options.append("quoting=3")
+    elif form.marks.quotechar != '"':
+        options.append(f"quotechar={_text(form.marks.quotechar)}")
     if not form.header:
         options.append("header=None")
     if form.width:
@@ -311,7 +314,7 @@ def _cleaning(spec: DataSpec, data: Dataset) -> list[str]:
             f'dates = pd.to_datetime(frame[{_text(name)}], format={_text(cells.format)}, errors="coerce", utc=True)',
             f'frame[{_text(name)}] = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)',
         ]
-    return lines
+    return [*lines, *edit_lines(data, [*numbers, *words, *dates])]
 
 
 def _target_lines(data: Dataset, task: Task | None) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -21,70 +20,20 @@ from .builtin import BUILTIN, DRAWN, SAMPLE, builtin_frame
 from .download import fetch
 from .excel import is_workbook, read_workbook
 from .json_files import read_json
-from .sampling import Sample, checked_rows, sampled, sampled_parquet
+from .lazy_frames import collected, is_lazy
+from .reading import Form, Reading
+from .sampling import Sample, budget, checked_rows, sampled, sampled_parquet
 from .spec import FRAME
 from .sql import is_query, read_sql
-from .text import TextFormat, read_text
+from .text import read_text
 from .text_stream import sampled_text
 from .unpacking import unpack
+from .uploaded_files import find_upload, is_upload
+from .uploads import as_labelled, suffix_of
 from .wish import Wish
-
-Form = Literal["text", "parquet", "feather", "stream", "folder", "json", "excel", "sql", "builtin", "own", "frame"]
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _PACKED = (".gz", ".zip")
-
-
-@dataclass
-class Reading:
-    """A table as it came, before any cleaning.
-
-    Attributes
-    ----------
-    frame : DataFrame
-        All cells are text when ``form`` is "text".
-    columns : list
-        The names as they came.
-    source : str
-        What goes into the spec.
-    location : str
-        The absolute path or the address; equal to ``source`` for others.
-    form : str
-    text : TextFormat, optional
-        How a text file was read.
-    fingerprint : str
-        SHA-256 of the content; empty when it has to be taken from the cleaned frame.
-    name : str
-    notes : list of str
-    options : dict
-        Of a registered or a drawn table, every argument.
-    sheet : str, optional
-        Of a spreadsheet, the sheet that was read.
-    shape : tuple of str
-        Of JSON, its form and the name that holds the records; of a spreadsheet, the row and columns of the table.
-    packed : str
-        How the file is compressed: "gzip", "zip", or nothing.
-    sample : Sample, optional
-        Which rows were taken, where not all were.
-    target : str, optional
-        The column to predict, where the source knows it.
-    """
-
-    frame: pd.DataFrame
-    columns: list[Any]
-    source: str
-    location: str
-    form: Form
-    text: TextFormat | None = None
-    fingerprint: str = ""
-    name: str = ""
-    notes: list[str] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
-    sheet: str | None = None
-    shape: tuple[str, str] = ("", "")
-    packed: str = ""
-    sample: Sample | None = None
-    target: str | None = None
 
 
 def options_of(source: Any) -> tuple[str, ...]:
@@ -116,16 +65,28 @@ def read(source: Any, wish: Wish) -> Reading:
 def _read(source: Any, wish: Wish) -> Reading:
     own = find("dataset", source)
     if own is not None and not Path(source).exists():
+        _refuse_options(wish, f"The registered table {own.id!r}")
         return _registered(own, wish)
     if wish.sql is not None:
+        _refuse_options(wish, "The answer of a query")
         return _from_sql(wish)
     if isinstance(source, str) and not _there(source):
+        if source in (*BUILTIN, *ARCHIVE):
+            _refuse_options(wish, f"The table {source!r}")
         if source in BUILTIN:
             return _built_in(source, wish)
         if source in ARCHIVE:
             return _from_archive(source, wish)
     if wish.options:
         raise SpecError(f"No data set is registered as {source!r}. {OWN_FIRST}")
+    if not isinstance(source, (str, Path)):
+        _refuse_options(wish, f"A {type(source).__name__}")
+    if is_lazy(source):
+        frame, sample, skipped = collected(source, wish.exclude, wish.rows, wish.seed)
+        reading = _in_memory(frame, wish)
+        reading.sample, reading.skipped = sample, skipped
+        reading.notes += [f"Not collected, as exclude=… says: {', '.join(map(repr, skipped[:20]))}."] if skipped else []
+        return reading
     if isinstance(source, pd.DataFrame):
         return _in_memory(source, wish)
     if not isinstance(source, (str, Path)):
@@ -137,7 +98,11 @@ def _read(source: Any, wish: Wish) -> Reading:
             f"A table cannot be read from {type(source).__name__}. Give a path, an address, a pandas DataFrame, "
             f"an Arrow table, or the name of a built-in table ({', '.join(BUILTIN)})."
         )
+    if isinstance(source, str) and is_upload(source):
+        return _uploaded(source, wish)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
+        if "@" in source.split("/")[2]:
+            raise DataError("The address holds a password, and specifications are shared. Download the file by hand.")
         return _parse(fetch(source, source, wish.progress), source, source, wish)
     return _from_path(Path(source).expanduser(), str(source), wish)
 
@@ -242,6 +207,11 @@ def _from_path(path: Path, given: str, wish: Wish) -> Reading:
             # before all of it is in memory
             with open(path, "rb") as file:
                 lines.check_lines(file.read(lines.LONGEST_LINE + 1), path.name)
+        if size > budget() and wish.rows != "all":
+            raise DataError(
+                f"{path.name!r} has {size / 1e9:,.1f} GB, which does not fit into memory. Save it as Parquet or as "
+                "plain CSV, of which a sample is taken; rows='all' reads it all the same."
+            )
         content = path.read_bytes()
     except FileNotFoundError:
         raise MissingFileError(_absent(path, given)) from None
@@ -250,6 +220,19 @@ def _from_path(path: Path, given: str, wish: Wish) -> Reading:
             raise
         raise DataError(f"The file {given!r} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     return _parse(content, given, str(path.resolve()), wish)
+
+
+def _uploaded(source: str, wish: Wish) -> Reading:
+    file = find_upload(source)
+    try:
+        reading = _from_path(file.path, source, wish)
+    except DataError as error:
+        error.args = (as_labelled(error.message, file.path, file.name), *error.args[1:])
+        raise
+    if reading.fingerprint and reading.fingerprint != file.sha256:
+        raise DataError(f"The stored file of {file.name!r} was changed after it was uploaded. Upload it again.")
+    reading.name = file.name[: -len(suffix_of(file.name)) or None]
+    return reading
 
 
 def _is_text(head: bytes, suffix: str) -> bool:
@@ -266,6 +249,7 @@ def _sampled(path: Path, given: str, head: bytes, wish: Wish) -> Reading | None:
     """Return a sample of a file that does not fit into memory; None for all others."""
     suffix, location = path.suffix.lower(), str(path.resolve())
     if arrow_form(head, suffix) == "parquet":
+        _refuse_options(wish, repr(path.name))
         try:
             found = sampled_parquet(path, checked_rows(wish.rows), wish.seed)
         except (OSError, ValueError):
@@ -286,6 +270,7 @@ def _sampled(path: Path, given: str, head: bytes, wish: Wish) -> Reading | None:
 
 
 def _from_folder(path: Path, given: str, wish: Wish) -> Reading:
+    _refuse_options(wish, f"The folder {given!r}")
     frame, sample, notes = read_folder(path, given, checked_rows(wish.rows), wish.seed)
     columns = list(frame.columns) if wish.names is None else _checked(wish.names, frame.shape[1], repr(given))
     location = str(path.resolve())
@@ -319,19 +304,22 @@ def _parse(content: bytes, source: str, location: str, wish: Wish) -> Reading:
     form: Form
     arrow = arrow_form(content, suffix)
     workbook = arrow is None and is_workbook(content, suffix)
+    if arrow is not None or workbook:
+        _refuse_options(wish, repr(shown), ("header",) if workbook else ())
     if wish.sheet is not None and not workbook:
         raise DataError(f"{shown!r} is no spreadsheet, so it has no sheet {wish.sheet!r}; leave out sheet=….")
     if arrow is not None:
         frame, form = read_arrow(content, shown, arrow).reset_index(drop=True), arrow
     elif workbook:
-        frame, sheet, notes, shape = read_workbook(content, shown, wish.sheet, names is not None)
+        frame, sheet, notes, shape = read_workbook(content, shown, wish.sheet, names is not None, wish.read_as.header)
         form = "excel"
     else:
         content, suffix, stem, packed = _unpacked(content, shown, suffix, stem)
         if suffix not in (".json", *_JSON_LINES):
             lines.check_lines(content, shown)
-            table, columns, text, notes = read_text(content, shown, suffix == ".tsv", names, wish.missing)
+            table, columns, text, notes = read_text(content, shown, suffix == ".tsv", names, wish.missing, wish.read_as)
             return Reading(table, columns, source, location, "text", text, fingerprint, stem, notes, packed=packed)
+        _refuse_options(wish, repr(shown))
         frame, shape, notes = read_json(content, shown, suffix in _JSON_LINES)
         form = "json"
     columns = list(frame.columns) if names is None else _checked(names, frame.shape[1], repr(shown))
@@ -354,6 +342,13 @@ def _unpacked(content: bytes, shown: str, suffix: str, stem: str) -> tuple[bytes
     if not inside.strip():
         raise EmptyTableError(f"{shown!r} holds an empty file: there is nothing to load.")
     return inside, suffix, stem, how
+
+
+def _refuse_options(wish: Wish, shown: str, taken: Sequence[str] = ()) -> None:
+    """Raise `DataError` for what is said of a text table where there is none."""
+    name = next((name for name in wish.read_as.said if name not in taken), None)
+    if name is not None:
+        raise DataError(f"{shown} is no text table, so {name}=… says nothing of it; leave it out.")
 
 
 def _checked(names: Sequence[str], count: int, shown: str) -> list[Any]:

@@ -25,6 +25,19 @@ def split_lines(split: Split) -> list[str]:
             "kept, held = next(draw.split(rest, groups=groups[rest]))",
             "train, validation = rest[kept], rest[held]",
         ]
+    if split.method == "group_kfold":
+        share = split.shares[1] / (1 - 1 / split.folds)
+        return [
+            *begin,
+            "# whole groups go into one fold; rows without one are a group",
+            f"groups = pd.factorize({column}, use_na_sentinel=False)[0]",
+            f"folds = GroupKFold({split.folds}, shuffle=True, random_state={split.seed})",
+            f"kept, tested = list(folds.split(rows, groups=groups[rows]))[{split.fold}]",
+            "rest, test = rows[kept], rows[tested]",
+            f"draw = GroupShuffleSplit(1, test_size={share!r}, random_state={split.seed})",
+            "kept, held = next(draw.split(rest, groups=groups[rest]))",
+            "train, validation = rest[kept], rest[held]",
+        ]
     if split.method == "time":
         first, second = len(split.train), len(split.train) + len(split.validation)
         return [
@@ -69,6 +82,7 @@ def split_imports(split: Split) -> list[str]:
         "grouped": ["GroupShuffleSplit"],
         "time": [],
         "column": ["train_test_split"] if split.drawn else [],
+        "group_kfold": ["GroupKFold", "GroupShuffleSplit"],
         "kfold": ["StratifiedKFold" if split.stratified else "KFold", "train_test_split"],
     }[split.method]
     return [f"from sklearn.model_selection import {', '.join(names)}"] if names else []

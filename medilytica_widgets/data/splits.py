@@ -1,4 +1,4 @@
-"""Train, validation and test rows: drawn by chance, whole groups, by time, as a column says, or as a fold."""
+"""Train, validation and test rows: drawn by chance, whole groups, by time, as a column says, or as a fold of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupShuffleSplit, KFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, StratifiedKFold, train_test_split
 
 from ..errors import ColumnNotFoundError, DataError, SpecError, hint
 from .dataset import Dataset
@@ -16,8 +16,17 @@ from .spec import Task
 from .target import target_of
 
 Rows = NDArray[np.int64]
-Method = Literal["auto", "random", "stratified", "grouped", "time", "column", "kfold"]
+Method = Literal["auto", "random", "stratified", "grouped", "time", "column", "kfold", "group_kfold"]
 METHODS: tuple[str, ...] = get_args(Method)
+COLUMN_MEANS = {
+    "grouped": "tells the groups",
+    "time": "tells the time",
+    "column": "says train, validation or test",
+    "group_kfold": "tells the groups",
+}
+"""What the column of a way says, for the ways that look at one."""
+FOLDED = ("kfold", "group_kfold")
+"""The ways that test on one of several folds."""
 PART_WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -39,7 +48,7 @@ class Split:
         Whether every part has the classes in the same proportions.
     notes : list of str
         What a person should know: rows left out, classes too small to stratify.
-    method : {"random", "grouped", "time", "column", "kfold"}
+    method : {"random", "grouped", "time", "column", "kfold", "group_kfold"}
         How it was made; "random" with ``stratified`` for the ones drawn by chance.
     column : str
         The column that decided; empty where none did.
@@ -67,7 +76,12 @@ class Split:
     @property
     def reserved(self) -> frozenset[str]:
         """Columns that decide which rows are for what, and so are no features; a time may be one all the same."""
-        return frozenset({self.column}) if self.method in ("grouped", "column") else frozenset()
+        return reserved(self.method, self.column)
+
+
+def reserved(method: str, column: str) -> frozenset[str]:
+    """Return the columns that decide which rows are for what, and so are no features; a time may still be one."""
+    return frozenset({column}) if column and method != "time" else frozenset()
 
 
 def check_way(method: str, column: str, folds: int, fold: int) -> None:
@@ -80,16 +94,23 @@ def check_way(method: str, column: str, folds: int, fold: int) -> None:
     """
     if method not in METHODS:
         raise SpecError(f"There is no split {method!r}. {hint(str(method), METHODS)}")
-    needs = method in ("grouped", "time", "column")
-    if needs and not column:
-        what = {"grouped": "tells the groups", "time": "tells the time", "column": "says train, validation or test"}
-        raise SpecError(f"The split {method!r} needs the name of the column that {what[method]}: column=….")
-    if column and not needs:
+    if method in COLUMN_MEANS and not column:
+        raise SpecError(f"The split {method!r} needs the name of the column that {COLUMN_MEANS[method]}: column=….")
+    if column and method not in COLUMN_MEANS:
         raise SpecError(f"The split {method!r} looks at no column; leave column={column!r} out, or take 'grouped'.")
     if folds < 2:
         raise SpecError(f"A k-fold split has 2 folds or more; folds={folds} came.")
     if not 0 <= fold < folds:
         raise SpecError(f"Of {folds} folds there is no fold {fold}; they are counted from 0 to {folds - 1}.")
+
+
+def check_shares(test: float, validation: float) -> None:
+    """Raise `SpecError` where shares leave no rows for one of the parts."""
+    if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
+        raise SpecError(
+            f"The shares test={test} and validation={validation} leave no rows for one of the parts. "
+            "Each is between 0 and 1, and together they are less than 1."
+        )
 
 
 def split(
@@ -115,14 +136,15 @@ def split(
         Shares of all rows with a target.
     task : {"classification", "regression"}, optional
         A head's task; the table's own when None.
-    method : {"auto", "random", "stratified", "grouped", "time", "column", "kfold"}
+    method : {"auto", "random", "stratified", "grouped", "time", "column", "kfold", "group_kfold"}
         "auto" and "random" draw by chance (scikit-learn's `train_test_split`, twice: first the test part, then the
         validation part of what is left); "auto" has the classes in every part in the same proportions where that can
         be, "stratified" refuses where it cannot. "grouped" never divides rows with the same value of ``column``;
         rows without one are a group. "time" trains on the earliest rows and tests on the latest; rows of one time
         stay together. "column" does as ``column`` says: train, validation, test; without validation rows these are
         drawn from the train ones. "kfold" tests on one of ``folds`` equal parts, and draws the validation rows from
-        the others.
+        the others. "group_kfold" does so with whole groups of ``column`` (scikit-learn's `GroupKFold`): no group is in
+        two parts, and each is in the test part of one fold.
     column : str
     folds, fold : int
         How many parts, and which of them (from 0) is tested on; the folds of one seed share no test row.
@@ -137,11 +159,7 @@ def split(
         Too few rows, groups or times for three parts, or a column that does not say which row is for what.
     """
     check_way(method, column, folds, fold)
-    if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
-        raise SpecError(
-            f"The shares test={test} and validation={validation} leave no rows for one of the parts. "
-            "Each is between 0 and 1, and together they are less than 1."
-        )
+    check_shares(test, validation)
     if data.target is None and task is None:
         y: NDArray[Any] = np.zeros(len(data))
         present = np.ones(len(data), dtype=bool)
@@ -163,6 +181,9 @@ def split(
     if method == "grouped":
         parts = _grouped(data, column, rows, (test, validation), seed)
         return Split(*parts, seed, False, notes, method, column, shares=(test, validation))
+    if method == "group_kfold":
+        parts = _folded_groups(data, column, rows, validation, seed, folds, fold)
+        return Split(*parts, seed, False, notes, method, column, folds, fold, shares=(test, validation))
     if method == "time":
         return Split(*_by_time(data, column, rows, sizes, notes), seed, False, notes, method, column)
     if method == "column":
@@ -211,11 +232,24 @@ def _folded(
     return (*_held_out(rows[others], y, size, seed, stratified), rows[tested])
 
 
-def _cells(data: Dataset, column: str) -> pd.Series[Any]:
+def check_column(data: Dataset, column: str) -> None:
+    """Make sure that a split can look at a column.
+
+    Raises
+    ------
+    ColumnNotFoundError
+        It is not there; the nearest name is told.
+    SpecError
+        It is the target.
+    """
     if column not in data.cells:
         raise ColumnNotFoundError(f"The split looks at the column {column!r}. {hint(column, list(data.cells))}")
     if column == data.target:
         raise SpecError(f"The split looks at the column {column!r}, which is the target. Take another column.")
+
+
+def _cells(data: Dataset, column: str) -> pd.Series[Any]:
+    check_column(data, column)
     values = data.cells[column].values
     return pd.Series(values, dtype=values.dtype)
 
@@ -242,6 +276,32 @@ def _grouped(data: Dataset, column: str, rows: Rows, shares: tuple[float, float]
             "one part: take larger shares or another split."
         ) from error
     return rest[train], rest[held], rows[tested]
+
+
+def _folded_groups(
+    data: Dataset, column: str, rows: Rows, validation: float, seed: int, folds: int, fold: int
+) -> tuple[Rows, Rows, Rows]:
+    groups = group_codes(_cells(data, column))
+    there = len(np.unique(groups[rows]))
+    try:
+        draw = GroupKFold(folds, shuffle=True, random_state=seed)
+        kept, tested = list(draw.split(rows, groups=groups[rows]))[fold]
+        rest = rows[kept]
+        # whole groups again, or the validation rows would be known from training
+        held_out = GroupShuffleSplit(1, test_size=_share_of_rest(validation, folds), random_state=seed)
+        train, held = next(held_out.split(rest, groups=groups[rest]))
+    except ValueError as error:
+        raise DataError(
+            f"{column!r} has {there} group{'s' if there != 1 else ''} among the rows, which cannot be divided into "
+            f"{folds} folds of whole groups with validation={validation:g} of the rows from the other folds. Take "
+            "fewer folds, a smaller share or another split."
+        ) from error
+    return rest[train], rest[held], rows[tested]
+
+
+def _share_of_rest(validation: float, folds: int) -> float:
+    """Return the share of the rows outside one fold that is so large a share of all rows."""
+    return validation / (1 - 1 / folds)
 
 
 def _by_time(

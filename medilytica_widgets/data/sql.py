@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 
 from ..errors import DataError, MissingExtraError, MissingFileError, hint
 from .sampling import Reservoir, within
+from .secrecy import redacted, without_secrets
 from .wish import Wish
 
 #: Where a query runs that names no connection: in this process, over files.
@@ -24,11 +26,16 @@ _NAME = re.compile(r"^\s*[^\s;'()]+\s*$")
 _COMMENT = re.compile(r"^\s*(--[^\n]*(\n|$)|/\*.*?\*/)", re.DOTALL)
 _HIDDEN = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`", re.DOTALL)
 _WRITES = re.compile(
-    r"\binto\b|\bdelete\s+from\b|\bupdate\s+\S+\s+(?:as\s+\S+\s+)?set\b|\bfor\s+update\b|"
+    r"\binto\b|\bdelete\s+from\b|\bupdate\b[\s\S]*?\bset\b|\bfor\s+(?:no\s+key\s+)?update\b|"
     r"\b(?:drop|create|alter|truncate)\s+(?:temp\w*\s+)?(?:table|view|index|schema|database|role|user|function)\b",
     re.IGNORECASE,
 )
-_SECRET = re.compile(r"pass|pwd|token|secret|key|credential", re.IGNORECASE)
+#: Where databases differ about what ends a text or a comment, nothing is taken for hidden.
+_UNSURE = re.compile(r"\\['\"]|\$\w*\$|/\*!|/\*(?:(?!\*/)[\s\S])*/\*|#")
+#: They read any file, not only tables.
+_FILE_READERS = re.compile(r"\b(read_text|read_blob|glob|sniff_csv)\b\W*\(", re.IGNORECASE)
+_TEXTS = re.compile(r"'((?:[^']|'')*)'|\"((?:[^\"]|\"\")*)\"")
+_TABLE_FILES = re.compile(r"\.(csv|tsv|txt|tab|dat|data|json|jsonl|ndjson|parquet|pq)(\.(gz|zst|bz2))?$", re.IGNORECASE)
 _DUCKDB_FILES = (".duckdb", ".ddb")
 _SQLITE_FILES = (".sqlite", ".sqlite3", ".db")
 
@@ -78,17 +85,35 @@ def read_sql(wish: Wish) -> tuple[pd.DataFrame, Reservoir, str | None]:
             f"The query begins with {word!r}. Only queries that read are run; begin it with SELECT or WITH."
         )
     # what stands in quotation marks and comments is no command
-    bare = "" if _is_name(sql) else _HIDDEN.sub(" ", _bare(sql))
+    bare = "" if _is_name(sql) else _bare(sql) if _UNSURE.search(sql) else _HIDDEN.sub(" ", _bare(sql))
     if ";" in bare or _WRITES.search(bare):
         raise DataError("Only one query that reads is run. Take out what follows the first, and what writes.")
-    with _opened(wish.connection) as (connection, source):
+    address = _address_of(wish.connection)
+    with _opened(wish.connection, sql, wish.parameters) as (connection, source):
         try:
             kept = within(_parts(connection, sql, wish.parameters), wish.rows, wish.seed, "the query")
             return kept.frame().infer_objects(), kept, source
         except (DataError, MissingExtraError):
             raise
         except Exception as error:  # every driver has its own tree of them
-            raise DataError(f"The database refuses: {_reason(error)}") from None
+            said = redacted(_reason(error), address)
+            if "disabled by configuration" in said:
+                said += " A query without a connection reads the table files that it names, as 'table.parquet'."
+            raise DataError(f"The database refuses: {said}") from None
+
+
+def _address_of(connection: Any) -> str:
+    """Return what a connection says of where it leads, with the passwords in it: for taking these out of messages."""
+    if isinstance(connection, (str, Path)):
+        return str(connection)
+    url = connection if hasattr(connection, "render_as_string") else _url(connection)
+    return "" if url is None else str(url.render_as_string(hide_password=False))
+
+
+def _url(connection: Any) -> Any:
+    """Return the address of what SQLAlchemy opened; None for all others."""
+    engine = getattr(connection, "engine", None) if type(connection).__module__.startswith("sqlalchemy") else None
+    return None if engine is None else engine.url
 
 
 def _is_name(sql: str) -> bool:
@@ -102,13 +127,14 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _opened(connection: Any) -> Iterator[tuple[Any, str | None]]:
+def _opened(connection: Any, sql: str, parameters: Parameters) -> Iterator[tuple[Any, str | None]]:
     """Open what an address names, and close it again; what is open already stays so."""
     if connection is None or connection == DUCKDB:
         import duckdb
 
         with duckdb.connect() as own:
             own.execute("set enable_progress_bar = false; set autoinstall_known_extensions = false")
+            _shut(own, sql, parameters)
             yield own, DUCKDB
         return
     if isinstance(connection, Path) or (isinstance(connection, str) and "://" not in connection):
@@ -116,8 +142,9 @@ def _opened(connection: Any) -> Iterator[tuple[Any, str | None]]:
         suffix = path.suffix.lower()
         if suffix not in (*_DUCKDB_FILES, *_SQLITE_FILES):
             raise DataError(
-                f"connection is {str(connection)!r}; it takes an address (dialect://…), a SQLAlchemy engine, an ADBC, "
-                "DBAPI or DuckDB connection, or a file that ends in .duckdb, .sqlite or .db."
+                f"connection is {redacted(str(connection), str(connection))!r}; it takes an address (dialect://…), a "
+                "SQLAlchemy engine, an ADBC, DBAPI or DuckDB connection, or a file that ends in .duckdb, .sqlite or "
+                ".db."
             )
         if not path.exists():
             raise MissingFileError(f"There is no database file {str(connection)!r}. Check the path.")
@@ -137,6 +164,7 @@ def _opened(connection: Any) -> Iterator[tuple[Any, str | None]]:
         return
     if isinstance(connection, str) or type(connection).__name__ == "URL":
         with _engine(connection) as engine:
+            _check_sqlite(engine.url)
             yield engine, without_password(engine.url)
         return
     yield connection, _address(connection)
@@ -151,7 +179,8 @@ def _engine(url: Any) -> Iterator[Any]:
     except ImportError as error:
         raise MissingExtraError(f"The database needs a driver that is not installed: {error}.") from None
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:
-        raise DataError(f"connection is no address of a database: {_reason(error)}") from None
+        said = redacted(_reason(error), _address_of(url))
+        raise DataError(f"connection is no address of a database: {said}") from None
     try:
         yield engine
     finally:
@@ -160,18 +189,45 @@ def _engine(url: Any) -> Iterator[Any]:
 
 def without_password(url: Any) -> str:
     """Return a SQLAlchemy address without what is secret in it."""
-    query = {name: value for name, value in url.query.items() if not _SECRET.search(name)}
-    bare = url._replace(password=None, query=query)
-    return str(bare.render_as_string(hide_password=False))
+    return without_secrets(str(url.render_as_string(hide_password=False)))
+
+
+def _check_sqlite(url: Any) -> None:
+    """Raise `MissingFileError` for a file that is not there: SQLite would make an empty one."""
+    path = url.database
+    if url.drivername.startswith("sqlite") and path and path != ":memory:" and not path.startswith("file:"):
+        if not Path(path).exists():
+            raise MissingFileError(f"There is no database file {path!r}. Check the path.")
+
+
+def _shut(connection: Any, sql: str, parameters: Parameters) -> None:
+    """Leave a connection of DuckDB's nothing but the table files that a query or its parameters name."""
+    given = parameters.values() if isinstance(parameters, Mapping) else parameters or ()
+    named = [(match[1] or match[2] or "").replace("''", "'") for match in _TEXTS.finditer(sql)]
+    paths: list[str] = []
+    for path in [*named, *(value for value in given if isinstance(value, str))]:
+        if not _TABLE_FILES.search(path) or "\0" in path:
+            continue
+        whole = str(Path(path).expanduser())
+        # of a pattern, itself and what fits it
+        paths += [path, whole, *(glob.glob(whole, recursive=True) if glob.has_magic(whole) else ())]
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in dict.fromkeys(paths))
+    connection.execute(f"set allowed_paths = [{listed}]")
+    for setting in (
+        "python_enable_replacements = false",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"set {setting}")
 
 
 def _address(connection: Any) -> str | None:
-    engine = getattr(connection, "engine", None) if type(connection).__module__.startswith("sqlalchemy") else None
-    if engine is None:
+    url = _url(connection)
+    if url is None:
         return None
     # a database in memory is another one for whoever opens it next
-    memory = engine.url.drivername.startswith("sqlite") and engine.url.database in (None, "", ":memory:")
-    return None if memory or "memory" in engine.url.query.get("mode", "") else without_password(engine.url)
+    memory = url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:")
+    return None if memory or "memory" in url.query.get("mode", "") else without_password(url)
 
 
 def _parts(connection: Any, sql: str, parameters: Parameters) -> Iterator[pd.DataFrame]:
@@ -204,8 +260,8 @@ def _alchemy(source: Any, sql: str, parameters: Parameters) -> Iterator[pd.DataF
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("pragma query_only = on")
             stack.callback(connection.exec_driver_sql, "pragma query_only = off")
-        elif connection.dialect.name == "postgresql" and isinstance(source, sqlalchemy.Engine):
-            connection.exec_driver_sql("set transaction read only")
+        elif connection.dialect.name == "postgresql":
+            _read_only(connection, stack, own=isinstance(source, sqlalchemy.Engine))
         statement = _whole(connection, sql) if _is_name(sql) else sqlalchemy.text(_bare(sql))
         streamed = connection.execution_options(stream_results=True) if connection is not source else connection
         answer = streamed.execute(statement, dict(parameters or {}))
@@ -215,6 +271,18 @@ def _alchemy(source: Any, sql: str, parameters: Parameters) -> Iterator[pd.DataF
         while rows := answer.fetchmany(_CHUNK):
             yield _frame([tuple(row) for row in rows], names)
         yield _frame([], names)
+
+
+def _read_only(connection: Any, stack: contextlib.ExitStack, own: bool) -> None:
+    """Have PostgreSQL refuse to write until the stack ends: a CTE that deletes and a function that does are queries."""
+    if connection.get_isolation_level() == "AUTOCOMMIT":
+        connection.exec_driver_sql("begin read only")
+        stack.callback(connection.exec_driver_sql, "rollback")
+        return
+    if not own:
+        # what a person began goes on writable after it
+        stack.callback(connection.begin_nested().rollback)
+    connection.exec_driver_sql("set transaction read only")
 
 
 def _whole(connection: Any, name: str) -> Any:
@@ -235,6 +303,8 @@ def _duckdb(connection: Any, sql: str, parameters: Parameters) -> Iterator[pd.Da
         relation = connection.table(sql.strip())
         reader = relation.to_arrow_reader(_CHUNK)
     else:
+        if _FILE_READERS.search(sql):
+            raise DataError("A query that is read here takes its rows from tables, not from the text of any file.")
         statements = duckdb.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise DataError("Only one query that reads is run; it begins with SELECT, FROM or WITH.")
@@ -249,7 +319,12 @@ def _dbapi(connection: Any, sql: str, parameters: Parameters) -> Iterator[pd.Dat
     if _is_name(sql):
         quoted = ".".join('"' + part.replace('"', '""') + '"' for part in sql.strip().split("."))
         query = f"select * from {quoted}"
-    with contextlib.closing(connection.cursor()) as cursor:
+    with contextlib.ExitStack() as stack:
+        cursor = stack.enter_context(contextlib.closing(connection.cursor()))
+        if type(connection).__module__ == "sqlite3":
+            was = connection.execute("pragma query_only").fetchone()[0]
+            connection.execute("pragma query_only = on")
+            stack.callback(connection.execute, f"pragma query_only = {was}")
         given = dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters or ())
         cursor.execute(query, given) if given else cursor.execute(query)
         if cursor.description is None:

@@ -30,6 +30,7 @@ _BRACKETED = {
     "l": "L", "dl": "dL", "w": "W", "v": "V", "a": "A", "j": "J", "kj": "kJ", "n": "N", "mol": "mol", "°": "degrees",
     "mag": "mag", "au": "AU", "pc": "pc", "earth radii": "Earth radii", "solar radii": "Solar radii",
     "earth flux": "Earth flux", "solar mass": "Solar mass", "bkjd": "BKJD", "db": "dB", "px": "px", "year(s)": "years",
+    "hrs": "hours", "decimal degrees": "degrees", "decimal hours": "hours",
 }  # fmt: skip
 #: Amounts written with their sign: $1,200.50, 3 €, 12.5 %.
 _MONEY = re.compile(r"^[-+(]?\s?(?:[$€£¥₹]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₹])\)?$")
@@ -37,6 +38,7 @@ _PERCENT = re.compile(r"^[-+]?\d+(?:[.,]\d+)?\s?%$")
 _FITTING = 0.95
 _PER = frozenset("second minute hour day week month year capita person kg km mile".split())
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]{1,20}(?:\([^()]*\))?)\s*[)\]]\s*$")
+_STATED = re.compile(r"\[\s*([^\[\]]{1,40}?)\s*\]\s*$")
 _SYMBOLS = {"$": "USD", "us$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR"}
 _CURRENCIES = {
     **{code: code.upper() for code in "usd eur gbp jpy chf cny inr aud cad sek nok dkk pln brl".split()},
@@ -58,6 +60,18 @@ def unit_in(name: str) -> str:
     if words and words[-1] in _LAST and (len(words) > 1 or len(words[-1]) > 3):
         return _LAST[words[-1]]
     return ""
+
+
+def stated_unit(description: str) -> str:
+    """Return the unit at the end of a description, ``Orbital Period [days]``; empty where none.
+
+    In square brackets it is taken as it stands, in round ones only where it is known as a unit.
+    """
+    square = _STATED.search(description)
+    if square:
+        return _in_brackets(square[1].strip()) or square[1].strip()
+    round_ = _BRACKETS.search(description)
+    return _in_brackets(round_[1].strip()) if round_ else ""
 
 
 def _in_brackets(content: str) -> str:

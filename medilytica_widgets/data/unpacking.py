@@ -7,36 +7,46 @@ import zipfile
 import zlib
 
 from ..errors import DataError
+from .sampling import TEXT_FACTOR, budget
 
-#: The largest content of a compressed file, in bytes.
+#: The largest content of a compressed file, in bytes, whatever the memory.
 UNPACKED_LIMIT = 2 << 30
+#: So much is unpacked even where hardly any memory is free.
+_LEAST = 8 << 20
 _STEP = 1 << 20
 
 
-def _bomb(shown: str, packed: int) -> DataError:
+def _limit() -> int:
+    # what is unpacked is read as a table, which takes a multiple of it
+    return min(UNPACKED_LIMIT, max(_LEAST, budget() // TEXT_FACTOR))
+
+
+def _bomb(shown: str, packed: int, limit: int) -> DataError:
     return DataError(
-        f"{shown!r} unpacks to more than {UNPACKED_LIMIT / 1e6:,.0f} MB from {packed / 1e6:,.1f} MB. Files that grow "
-        "so much are made to fill memory; it was not loaded. If you trust it, unpack it and load what is in it."
+        f"{shown!r} unpacks to more than {limit / 1e6:,.0f} MB from {packed / 1e6:,.1f} MB, which is more than is "
+        "unpacked here. Files that grow so much are often made to fill memory; it was not loaded. If you trust it, "
+        "unpack it and load what is in it."
     )
 
 
 def check_zip(content: bytes, shown: str, advice: str = "Save or download it again.") -> None:
     """Raise `DataError` for an archive (a spreadsheet is one) that is damaged or unpacks to too much."""
+    limit = _limit()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > UNPACKED_LIMIT:
-                raise _bomb(shown, len(content))
+            if sum(entry.file_size for entry in entries) > limit:
+                raise _bomb(shown, len(content), limit)
             # what it says of its size may be wrong; a byte unpacks to some 1 032 at most
-            if sum(entry.compress_size for entry in entries) * 1032 <= UNPACKED_LIMIT:
+            if sum(entry.compress_size for entry in entries) * 1032 <= limit:
                 return
             total = 0
             for entry in entries:
                 with archive.open(entry) as file:
                     while piece := file.read(_STEP):
                         total += len(piece)
-                        if total > UNPACKED_LIMIT:
-                            raise _bomb(shown, len(content))
+                        if total > limit:
+                            raise _bomb(shown, len(content), limit)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -71,7 +81,7 @@ def unpack(content: bytes, shown: str) -> tuple[bytes, str] | None:
 
 def _gunzip(content: bytes, shown: str) -> bytes:
     parts: list[bytes] = []
-    total, rest = 0, content
+    total, rest, limit = 0, content, _limit()
     try:
         # a file may be several members, one after the other
         while rest:
@@ -80,8 +90,8 @@ def _gunzip(content: bytes, shown: str) -> bytes:
             while pending and not stream.eof:
                 piece = stream.decompress(pending, _STEP)
                 total += len(piece)
-                if total > UNPACKED_LIMIT:
-                    raise _bomb(shown, len(content))
+                if total > limit:
+                    raise _bomb(shown, len(content), limit)
                 parts.append(piece)
                 pending = stream.unconsumed_tail
             if not stream.eof:

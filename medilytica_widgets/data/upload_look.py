@@ -11,11 +11,15 @@ import math
 import subprocess
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import MedilyticaError
-from .uploads import Uploaded
+from .uploads import Uploaded, as_labelled
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
 
 #: Larger files are read by a process of their own.
 APART_BYTES = 4 << 20
@@ -35,13 +39,24 @@ class Look(TypedDict):
     names: list[str]
     kinds: list[str]
     cells: list[list[Any]]
+    found: dict[str, Any]
+    sheets: list[str]
 
 
-def look_at(file: Uploaded) -> Look:
-    """Read a stored file and return what it holds; a large one in a process of its own. Never raises."""
+def look_at(file: Uploaded, options: Mapping[str, Any] | None = None) -> Look:
+    """Read a stored file and return what it holds; a large one in a process of its own. Never raises.
+
+    Parameters
+    ----------
+    file : Uploaded
+    options : mapping, optional
+        How it is read, by hand: what `load_dataset` takes of ``delimiter``, ``decimal``, ``quotechar``, ``header``,
+        ``encoding``, ``comment`` and ``sheet``.
+    """
     if file.size <= APART_BYTES:
-        return look(file.path, file.name)
-    command = [sys.executable, "-m", "medilytica_widgets.data.upload_look", str(file.path), file.name]
+        return look(file.path, file.name, options)
+    told_options = json.dumps(dict(options or {}))
+    command = [sys.executable, "-m", "medilytica_widgets.data.upload_look", str(file.path), file.name, told_options]
     try:
         done = subprocess.run(
             command, capture_output=True, stdin=subprocess.DEVNULL, timeout=APART_SECONDS, check=False
@@ -57,14 +72,14 @@ def look_at(file: Uploaded) -> Look:
         return _failed(f"{file.name!r} could not be read: the process that read it ended early, perhaps for memory.")
 
 
-def look(path: Path, name: str) -> Look:
+def look(path: Path, name: str, options: Mapping[str, Any] | None = None) -> Look:
     """Read a stored file here and return what it holds. Never raises."""
     from .loading import load_dataset
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            data = load_dataset(path, name=name)
+            data = load_dataset(path, **{"name": name, **(options or {})})
         names = [column.name for column in data.columns[:PREVIEW_COLUMNS]]
         first = data.frame.loc[: PREVIEW_ROWS - 1, names]
         return {
@@ -74,6 +89,8 @@ def look(path: Path, name: str) -> Look:
             "names": names,
             "kinds": [str(column.kind) for column in data.columns[:PREVIEW_COLUMNS]],
             "cells": [[_cell(value) for value in row] for row in first.itertuples(index=False, name=None)],
+            "found": _found(data),
+            "sheets": _sheets(path) if data.reading.form == "excel" else [],
         }
     except MedilyticaError as error:
         return _failed(as_labelled(error.message, path, name))
@@ -83,15 +100,29 @@ def look(path: Path, name: str) -> Look:
         )
 
 
-def as_labelled(message: str, path: Path, name: str) -> str:
-    """Return a message with the name that a person knows in place of the stored file's."""
-    for stored in (str(path), path.name, path.stem):
-        message = message.replace(stored, name)
-    return message
-
-
 def _failed(error: str) -> Look:
-    return {"rows": 0, "columns": 0, "error": error, "names": [], "kinds": [], "cells": []}
+    return {"rows": 0, "columns": 0, "error": error, "names": [], "kinds": [], "cells": [], "found": {}, "sheets": []}
+
+
+def _found(data: Dataset) -> dict[str, Any]:
+    """Return how a file was read, in the words of `load_dataset`; nothing of a file that says so itself."""
+    text, sheet = data.reading.text, data.reading.sheet
+    if text is None:
+        return {} if sheet is None else {"sheet": sheet}
+    return {
+        "delimiter": text.delimiter,
+        "decimal": "," if any(style.decimal == "," for style in text.styles) else ".",
+        "quotechar": text.marks.quotechar,
+        "header": 0 if text.header else None,
+        "encoding": text.encoding,
+        "comment": text.marks.comment,
+    }
+
+
+def _sheets(path: Path) -> list[str]:
+    import python_calamine
+
+    return [str(name) for name in python_calamine.CalamineWorkbook.from_path(str(path)).sheet_names]
 
 
 def _cell(value: Any) -> Any:
@@ -109,4 +140,6 @@ def _cell(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(("\n" + json.dumps(look(Path(sys.argv[1]), sys.argv[2]))).encode(_ENCODED))
+    sys.stdout.buffer.write(
+        ("\n" + json.dumps(look(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])))).encode(_ENCODED)
+    )

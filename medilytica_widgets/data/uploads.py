@@ -84,6 +84,13 @@ def suffix_of(name: str) -> str:
     return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
 
 
+def as_labelled(message: str, path: Path, name: str) -> str:
+    """Return a message with the name that a person knows in place of the stored file's."""
+    for stored in (str(path), path.name, path.stem):
+        message = message.replace(stored, name)
+    return message
+
+
 def in_words(suffixes: Iterable[str]) -> str:
     """Return endings as a sentence names them: the compressed ones are not listed one by one."""
     given = list(suffixes)

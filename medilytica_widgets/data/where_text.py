@@ -38,10 +38,15 @@ _TYPES = frozenset(
 )
 _BEFORE, _AFTER = "SELECT 1 FROM source WHERE (", "\n)"
 _WRITTEN = 'SELECT 1 FROM "source" WHERE '
+#: A text that a condition makes is at most so many times as long as the longest cell: DuckDB neither counts this memory
+#: nor stops in the middle of it.
+MOST_GROWTH = 64
+_REPLACING = {"replace": 2, "regexp_replace": 2}
+_LETTER_BY_LETTER = ("levenshtein", "damerau_levenshtein", "jaccard", "jaro_similarity")
 _NOTHING_ELSE = "The WHERE box takes one condition, such as price > 10 and name like 'A%', and nothing else."
 
 
-def compile_where(text: str, cells: Mapping[str, str]) -> str:
+def compile_where(text: str, cells: Mapping[str, str], parser: duckdb.DuckDBPyConnection | None = None) -> str:
     """Return a typed condition as SQL that is safe to run on the table.
 
     Parameters
@@ -50,6 +55,8 @@ def compile_where(text: str, cells: Mapping[str, str]) -> str:
         As it stands after ``WHERE``; a name of a column may stand in double quotes.
     cells : dict of str to str
         The SQL name of every column.
+    parser : DuckDBPyConnection, optional
+        Cut off from files and networks; a new one when None. It reads the text and runs nothing of it.
 
     Raises
     ------
@@ -60,13 +67,24 @@ def compile_where(text: str, cells: Mapping[str, str]) -> str:
         raise InputError(f"The condition is {len(text):,} characters long; {LONGEST_WHERE:,} are the most.")
     if "\0" in text:
         raise InputError("The condition holds a zero character. Type it anew.")
-    # a connection of its own: what is only parsed here could reach nothing even if it ran
-    with duckdb.connect(":memory:", config={"enable_external_access": False}) as parser:
+    if parser is None:
+        with duckdb.connect(":memory:", config={"enable_external_access": False}) as own:
+            return _compiled(text, cells, own)
+    return _compiled(text, cells, parser)
+
+
+def _compiled(text: str, cells: Mapping[str, str], parser: duckdb.DuckDBPyConnection) -> str:
+    try:
         tree = _parsed(parser, f"{_BEFORE}{text}{_AFTER}")
         empty = _parsed(parser, f"{_BEFORE}TRUE{_AFTER}")
         condition = _only_condition(tree, empty)
         _check(condition, cells, _lowered(cells))
+        _growth(condition)
         row = parser.execute("select json_deserialize_sql(?::json)", [json.dumps(tree)]).fetchone()
+    except duckdb.InterruptException:
+        raise
+    except (RecursionError, duckdb.Error):
+        raise InputError("The condition has too many parts inside each other. Write it flatter.") from None
     written = str(row[0]) if row else ""
     if not written.startswith(_WRITTEN):
         raise InputError(_NOTHING_ELSE)
@@ -133,6 +151,46 @@ def _check(node: Any, cells: Mapping[str, str], lowered: Mapping[str, Sequence[s
     for key, value in node.items():
         if key != "type_expr":
             _check(value, cells, lowered)
+
+
+def _growth(node: Any) -> float:
+    """Return how many cells' lengths the text of an expression may have; refuse one that could fill the memory."""
+    if isinstance(node, list):
+        return max((_growth(item) for item in node), default=0.0)
+    if not isinstance(node, dict):
+        return 0.0
+    if node.get("class") == "COLUMN_REF":
+        return 1.0
+    if node.get("class") == "CONSTANT":
+        return len(_constant(node) or "") / LONGEST_WHERE
+    if node.get("class") != "FUNCTION":
+        return max((_growth(child) for child in node.values()), default=0.0)
+    name, arguments = str(node["function_name"]).lower(), [given["expression"] for given in node["arguments"]]
+    grown = [_growth(argument) for argument in arguments]
+    size = max(grown, default=0.0)
+    if name in ("||", "concat"):
+        size = sum(grown)
+    elif name in _REPLACING and len(arguments) > 2:
+        sought, put = _constant(arguments[1]), _constant(arguments[2])
+        if put is None or (name == "replace" and sought is None):
+            raise InputError(f"In a condition {name!r} takes text in quotes for what it seeks and what it puts there.")
+        # a pattern can match nothing at all, between any two letters
+        size = grown[0] * max(1.0, len(put) / len(sought) if name == "replace" and sought else len(put) + 1)
+    elif name in _LETTER_BY_LETTER and sum(grown) > 2:
+        raise InputError(f"In a condition {name!r} compares cells as they are, with a text or with another column's.")
+    if size > MOST_GROWTH:
+        raise InputError(
+            f"{name!r} would make texts more than {MOST_GROWTH} times as long as the cells, which could fill the "
+            "memory. Write the condition without it."
+        )
+    return size
+
+
+def _constant(node: Any) -> str | None:
+    """Return a text in quotes; None for anything else."""
+    literal = node.get("literal") if isinstance(node, dict) and node.get("class") == "CONSTANT" else None
+    text = literal.get("text") if isinstance(literal, dict) else None
+    return str(text) if text is not None else None
 
 
 def _check_type(written: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .read_options import ReadOptions
 from .spec import DataSpec
 
 #: Called with the bytes that came and the bytes to come (None where the server does not say); False for no bar.
@@ -20,11 +21,13 @@ class Wish:
     options: Mapping[str, Any] = field(default_factory=dict)
     missing: Sequence[str] = ("", "NA", "?")
     sheet: str | None = None
+    read_as: ReadOptions = field(default_factory=ReadOptions)
     sql: str | None = None
     connection: Any = None
     parameters: Mapping[str, Any] | Sequence[Any] | None = None
     rows: int | Literal["all"] | None = None
     seed: int = 0
+    exclude: Sequence[str] = ()
     progress: Progress = None
 
     @classmethod
@@ -35,10 +38,12 @@ class Wish:
             options=spec.options,
             missing=spec.missing,
             sheet=spec.sheet,
+            read_as=spec.read_as,
             sql=spec.sql,
             connection=connection if connection is not None or spec.sql is None else spec.source,
             parameters=spec.parameters,
             rows=spec.rows,
             seed=spec.seed,
+            exclude=spec.exclude,
             progress=progress,
         )

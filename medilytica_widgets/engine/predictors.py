@@ -179,9 +179,9 @@ class EstimatorPredictor(Predictor):
     def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         answer = np.asarray(self.estimator.predict_proba(rows))
         full = spread(answer, self.estimator.classes_, self.n_classes)
-        if answer.dtype == np.float64:
+        if answer.dtype == np.float64 and type(self.estimator).__name__ != "VotingClassifier":
             return full
-        # sums of float32 are off by more than metrics accept
+        # sums of float32 are off by more than metrics accept, and so is the mean of members that answer in float32
         return np.asarray(full / full.sum(axis=1, keepdims=True), dtype=np.float64)
 
     def _values(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:

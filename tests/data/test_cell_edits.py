@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,21 @@ def test_an_export_that_is_stopped_leaves_nothing() -> None:
     export = Export(big, np.arange(2_000_000)[::-1], ["a"], "csv").start()
     export.close()
     assert export.wait(0) and isinstance(export.error, CancelledRequest) and not export.path.exists()
+
+
+def test_an_excel_export_that_is_stopped_leaves_nothing_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openpyxl")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    big = ArrowRelation.of_frame(pd.DataFrame({"a": np.arange(500_000), "b": "=cmd"}))
+    export = Export(big, None, ["a", "b"], "xlsx").start()
+    end = time.monotonic() + 60
+    while not export.done and time.monotonic() < end:
+        export.wait(0.01)
+    assert 0 < export.done < export.total
+    export.close()
+    assert export.wait(0) and isinstance(export.error, CancelledRequest) and list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_exported_says_why() -> None:

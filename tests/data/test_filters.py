@@ -242,12 +242,43 @@ def test_a_typed_condition_keeps_the_rows_it_says(text: str, rule: Any) -> None:
         "copy source to 'x'",
         "pragma database_list",
         "x" * 5000,
+        "lambda x: x",
+        "x = any([1, 2])",
+        "x > 1 qualify 1 = 1",
+        "x > 1 using sample 1",
     ],
 )
 def test_what_is_no_condition_is_refused(text: str, tmp_path: Path) -> None:
     with TablePager(FRAME) as pager, pytest.raises(InputError) as refused:
         pager.rows(0, 1, where=text)
     assert len(refused.value.message) < 700
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # 50 letters become 50 to the 16th
+        "replace(replace(replace(replace(w, 'x', w), 'x', w), 'x', w), 'x', w) = 'y'",
+        f"replace(replace(w, 'x', '{'y' * 1500}'), 'y', '{'z' * 1500}') = 'y'",
+        f"regexp_replace(regexp_replace(w, '', '{'y' * 1500}', 'g'), '', '{'z' * 1500}', 'g') = 'y'",
+        f"{' || '.join(['w'] * 70)} = 'y'",
+        f"concat(replace(w, 'x', '{'y' * 20}'), replace(w, 'x', '{'y' * 45}')) = 'y'",
+        "levenshtein(w || w, w || w) > 3",
+    ],
+)
+def test_a_condition_that_would_fill_the_memory_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="could fill the memory|takes text in quotes|cells as they are") as refused:
+        compile_where(text, {"w": "c0"})
+    assert len(refused.value.message) < 300
+
+
+def test_texts_that_a_condition_makes_may_be_of_any_sensible_length() -> None:
+    frame = pd.DataFrame({"w": pd.Series(["xox", "xx", None, "o"], dtype=object), "v": ["xx", "xo", "a", "b"]})
+    with TablePager(frame) as pager:
+        assert numbers(pager, where="replace(w, 'x', 'yyy') = 'yyyoyyy'") == [0]
+        assert numbers(pager, where="regexp_replace(w || v, '[xo]+', 'z') = 'z'") == [0, 1]
+        assert numbers(pager, where="levenshtein(w, v) = 1") == [0, 1, 3]
+        assert numbers(pager, where="(" * 400 + "w = 'o'" + ")" * 400) == [3]
 
 
 def test_the_error_names_the_nearest_column_and_function() -> None:
@@ -391,3 +422,14 @@ def test_files_that_cannot_be_shown_say_why(tmp_path: Path) -> None:
     pq.write_table(pa.table({"b": [1.5]}), tmp_path / "b.parquet")
     with pytest.raises(DataError, match="other columns than 'a"):
         ParquetRelation(tmp_path)
+
+
+def test_what_is_frequent_among_very_many_values_is_found_and_counted() -> None:
+    words = [f"word {k}" for k in range(30_000)] + ["often"] * 900 + ["again"] * 400 + [None] * 7
+    frame = pd.DataFrame({"w": pd.Series(words, dtype=object).sample(frac=1, random_state=0).to_numpy()})
+    with TablePager(frame) as pager:
+        told = pager.summary("w")
+        assert (told.kind, told.values[:2], told.all) == ("top", ["often", "again"], [900, 400, 1, 1, 1, 1])
+        assert told.other_all == len(words) - 7 - sum(told.all) and told.facts["missing"] == 7
+        left = pager.summary("w", View.of(where="w <> 'often'"))
+        assert left.here == [0, *told.all[1:]] and left.all == told.all

@@ -32,6 +32,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "column": {"method": "column", "column": "part"},
     "column without validation": {"method": "column", "column": "half"},
     "kfold": {"method": "kfold", "folds": 4, "fold": 3},
+    "kfold by group": {"method": "group_kfold", "column": "patient", "folds": 4, "fold": 2},
+    "kfold by numbers": {"method": "group_kfold", "column": "room"},
 }
 
 
@@ -79,7 +81,7 @@ def test_a_way_is_the_same_in_a_program(way: str, tmp_path: Path, monkeypatch: p
         assert np.array_equal(names[f"y_{part}"], getattr(ready, f"y_{part}"))
 
 
-@pytest.mark.parametrize("way", ["grouped by words", "time", "column without validation", "kfold"])
+@pytest.mark.parametrize("way", ["grouped by words", "time", "column without validation", "kfold", "kfold by group"])
 def test_an_experiment_keeps_its_way(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     table().to_csv("table.csv", index=False)
@@ -124,6 +126,47 @@ def test_no_group_is_in_two_parts(seed: int, groups: int, test: float, validatio
     there = [set(frame["who"].iloc[part].fillna(-1)) for part in parts_of(rows)]
     assert all(there) and not there[0] & there[1] and not there[0] & there[2] and not there[1] & there[2]
     assert sorted(np.concatenate(parts_of(rows))) == list(range(120))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(8, 40), st.integers(2, 5), st.floats(0.1, 0.3))
+def test_folds_of_groups_divide_no_group(seed: int, groups: int, folds: int, validation: float) -> None:
+    rng = np.random.default_rng(seed)
+    who = np.where(rng.random(120) > 0.1, rng.integers(0, groups, 120), -1)
+    frame = pd.DataFrame({"x": rng.normal(size=120), "who": pd.Series(who).replace(-1, np.nan), "y": ["u", "v"] * 60})
+    data = load_dataset(frame, "y")
+    way = {"method": "group_kfold", "column": "who", "folds": folds}
+    found = [split(data, seed=seed, validation=validation, fold=fold, **way) for fold in range(folds)]
+    for rows in found:
+        there = [set(who[part]) for part in parts_of(rows)]
+        assert all(there) and not there[0] & there[1] and not there[0] & there[2] and not there[1] & there[2]
+        assert sorted(np.concatenate(parts_of(rows))) == list(range(120))
+    # each row, and so each group, is tested once
+    assert sorted(np.concatenate([rows.test for rows in found])) == list(range(120))
+
+
+def test_a_group_that_tells_the_target_cannot_leak_through_folds() -> None:
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(40), 6)
+    # all that is known of the target is who it is: each person has noise of their own, and one answer
+    frame = pd.DataFrame({"face": rng.normal(size=40)[who] + rng.normal(0, 1e-4, 240), "who": who.astype(float)})
+    frame["ill"] = np.where(rng.random(40)[who] > 0.5, "yes", "no")
+    data = load_dataset(frame, "ill")
+
+    def tested(method: str, **more: Any) -> float:
+        scores = []
+        for fold in range(4):
+            exp = mw.Experiment(
+                data, "knn", {"n_neighbors": 1}, split={"method": method, "folds": 4, "fold": fold, **more}
+            )
+            ready = exp.prepared()
+            assert (method == "kfold") == any(name.startswith("who") for name in ready.feature_names)
+            nearest = np.abs(ready.X_test[:, :1] - ready.X_train[:, 0]).argmin(axis=1)
+            scores.append(float(np.mean(ready.y_train[nearest] == ready.y_test)))
+        return float(np.mean(scores))
+
+    assert tested("kfold") > 0.95
+    assert tested("group_kfold", column="who") < 0.75
 
 
 @settings(max_examples=40, deadline=None)
@@ -188,6 +231,11 @@ def test_groups_are_no_feature_and_a_time_is() -> None:
         ({"method": "column", "column": "patient"}, DataError, "is no part. Its words are train"),
         ({"method": "column", "column": "odd"}, DataError, "names no row for test"),
         ({"method": "kfold", "folds": 200}, DataError, "cannot be divided so"),
+        ({"method": "group_kfold"}, SpecError, "name of the column that tells the groups"),
+        ({"method": "group_kfold", "column": "pateint"}, ColumnNotFoundError, "'patient'"),
+        ({"method": "group_kfold", "column": "sex", "folds": 3}, DataError, "2 groups among the rows.*3 folds"),
+        ({"method": "group_kfold", "column": "patient", "folds": 2, "validation": 0.5}, DataError, "smaller share"),
+        ({"method": "group_kfold", "column": "patient", "fold": 5}, SpecError, "no fold 5"),
     ],
 )
 def test_ways_that_cannot_be(way: dict[str, Any], error: type[Exception], words: str) -> None:
