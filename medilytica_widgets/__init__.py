@@ -14,6 +14,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import algorithms, presets, register
     from .algorithms.step import Step
+    from .collab.workspace import Workspace
     from .data import Column, Dataset, Finding, load_dataset
     from .engine.queue import queue
     from .experiment import Experiment
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from .widgets.hyperparameter_panel import HyperparameterPanel
     from .widgets.layer_builder import LayerBuilder
     from .widgets.metric_plots import MetricPlots
+    from .widgets.people_panel import PeoplePanel
     from .widgets.performance_dashboard import PerformanceDashboard
+    from .widgets.preprocess_panel import PreprocessPanel
     from .widgets.quality_report import QualityReport
     from .widgets.run_controls import RunControls
     from .widgets.training_log import TrainingLog
@@ -59,7 +62,9 @@ _NAMES = {
     "MetricPlots": "widgets.metric_plots",
     "Model": "model",
     "Parameter": "parameters",
+    "PeoplePanel": "widgets.people_panel",
     "PerformanceDashboard": "widgets.performance_dashboard",
+    "PreprocessPanel": "widgets.preprocess_panel",
     "QualityReport": "widgets.quality_report",
     "Run": "run",
     "RunControls": "widgets.run_controls",
@@ -67,6 +72,7 @@ _NAMES = {
     "TrainingLog": "widgets.training_log",
     "WeightSheet": "widgets.weight_sheet",
     "Workbench": "widgets.workbench",
+    "Workspace": "collab.workspace",
     "backup": "store",
     "is_headless": "headless",
     "load_dataset": "data",
@@ -98,6 +104,7 @@ __all__ = [
     "Model",
     "Parameter",
     "PerformanceDashboard",
+    "PreprocessPanel",
     "QualityReport",
     "Run",
     "RunControls",

@@ -151,6 +151,10 @@ class CancelledRequest(MedilyticaError):
     """The browser withdrew a request before it was answered."""
 
 
+class WorkspaceError(InputError):
+    """A shared workspace's document or file cannot be read, or cannot be changed as was asked."""
+
+
 class MissingExtraError(MedilyticaError, ImportError):
     """A feature needs an optional dependency that is not installed."""
 

@@ -40,7 +40,7 @@ const GROUP = profile({
 let shown: Shown;
 afterEach(() => shown?.close());
 const open = async (traits: object = {}, id?: string): Promise<HTMLElement> => {
-  const all = { title: "people", columns: COLUMNS, first: profile(), fixed: "", code: "", version: 0, ...traits };
+  const all = { title: "people", columns: COLUMNS, first: profile(), code: "", version: 0, ...traits };
   shown = show(ColumnProfile, all, id);
   await settle();
   return shown.root;
@@ -123,10 +123,9 @@ test("a refused kind says why and the menu goes back", async () => {
   expect(menu("Kind").value).toBe("numeric");
 });
 
-test("where kinds are fixed there is no menu, and the reason", async () => {
-  const root = await open({ fixed: "An experiment keeps the kinds of its table." });
-  expect([...root.querySelectorAll("label")].map((el) => el.textContent!.trim())).toEqual(["Column"]);
-  expect(root.textContent).toContain("An experiment keeps the kinds");
+test("what the file says of a column stands before the evidence", async () => {
+  const root = await open({ first: { ...profile(), description: "Orbital Period [days] <b>x</b>", unit: "days" } });
+  expect(root.querySelector(".mw-profile-evidence")!.textContent).toContain("Orbital Period [days] <b>x</b> ·");
 });
 
 test("which column is looked at outlives a redrawing", async () => {

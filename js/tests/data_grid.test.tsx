@@ -112,6 +112,21 @@ describe("pages", () => {
     expect(row(8100)[0]).toBe("8\u202f100");
   });
 
+  test("what lies ahead is asked for once what is seen is here", async () => {
+    const asked: { start: number; resolve: (answer: any) => void }[] = [];
+    const source = new RowSource((body) => new Promise((resolve) => asked.push({ start: body.start, resolve })), 1000, 50);
+    const page = (start: number) => ({ body: { start, total: 1000, state: 0 }, raw: [ipc({ __row__: Array(50).fill(start) })] });
+    source.want(530, 15);
+    expect(asked.map((one) => one.start)).toEqual([500]);
+    expect(source.waiting.value).toBe(true);
+    asked[0]!.resolve(page(500));
+    await settled();
+    expect(source.waiting.value).toBe(false);
+    source.want(530, 15);
+    expect(asked.map((one) => one.start)).toEqual([500, 550]);
+    expect(source.waiting.value).toBe(false);
+  });
+
   test("a page of an earlier sorting is dropped, whatever its answer says", async () => {
     const asked: { state: number; resolve: (answer: any) => void }[] = [];
     const source = new RowSource((body) => new Promise((resolve) => asked.push({ state: body.state, resolve })), 100, 50);

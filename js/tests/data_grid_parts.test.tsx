@@ -165,10 +165,27 @@ describe("the condition in SQL", () => {
     expect(kernel.asked().at(-1)!.where).toBe("x > 1");
     expect(one(".mw-grid-where [role=alert]")).toBeNull();
   });
+
+  test("crosses the wire once: the rows that answer it are those that are shown", async () => {
+    const kernel = new FakeKernel(300);
+    const { el, click, one, row } = await shown(kernel);
+    await click([...el.querySelectorAll("button")].find((button) => button.textContent === "SQL")!);
+    const before = kernel.asked().length;
+    kernel.hold();
+    one<HTMLInputElement>(".mw-grid-where input").value = "x > 1";
+    one(".mw-grid-where").dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }));
+    await settled();
+    expect(kernel.asked().slice(before)).toMatchObject([{ where: "x > 1", start: 0, count: 200 }]);
+    expect(row(0)[0]).toBe("0");
+    kernel.release();
+    await settled();
+    expect(one(".mw-grid-found").textContent).toMatch(/of 300 rows/);
+    expect(kernel.asked().slice(before).filter((body) => body.start === 0)).toHaveLength(1);
+  });
 });
 
 describe("rows that are selected", () => {
-  test("by click, Shift, Ctrl and keyboard; the kernel hears the ranges once", async () => {
+  test("by click, Shift, Ctrl and keyboard; the kernel hears the ranges", async () => {
     const kernel = new FakeKernel(300);
     const { el, click, press, one } = await shown(kernel);
     const head = (row: number): Element => el.querySelector(`tr[aria-rowindex="${row + 2}"] th`)!;
@@ -177,7 +194,7 @@ describe("rows that are selected", () => {
     await click(head(7), { ctrlKey: true });
     expect(el.querySelectorAll("tr[aria-selected=true]")).toHaveLength(5);
     expect(one(".mw-grid-size").textContent).toContain("5 selected");
-    await vi.waitFor(() => expect(kernel.told("grid.select").map((body) => body.ranges)).toEqual([[[2, 6], [7, 8]]]));
+    await vi.waitFor(() => expect(kernel.told("grid.select").at(-1)?.ranges).toEqual([[2, 6], [7, 8]]));
     await press("a", { ctrlKey: true });
     expect(one(".mw-grid-size").textContent).toContain("300 selected");
     await press("ArrowDown");

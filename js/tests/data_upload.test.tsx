@@ -159,6 +159,50 @@ describe("the widget", () => {
     expect(root.querySelector("td")).toBeNull();
   });
 
+  test("a file is read in another way, and its rows come anew", async () => {
+    const file = here({ found: { delimiter: ",", header: 0, encoding: "utf-8" }, options: {}, sheets: [] });
+    const { root, model } = await widget({ arrived: [file, here({ sha256: "cd", name: "a.parquet" })] });
+    expect(root.querySelectorAll('[aria-label^="Read "]').length).toBe(1);
+    await press(root, "Read stars.csv differently");
+    const select = [...root.querySelectorAll("select")].find((one) => one.labels![0]!.textContent === "Cells are divided by")!;
+    expect(select.options[0]!.textContent).toBe("detected: comma ,");
+    await act(async () => model.answer(model.sent[0]!, "result", { names: ["x"], kinds: ["text"], cells: [["1;2"]], rows: 1, columns: 1 }));
+    await settle();
+    expect(root.querySelector("td")!.textContent).toBe("1;2");
+    select.value = "1";
+    await act(async () => void select.dispatchEvent(new Event("change", { bubbles: true })));
+    expect(model.asked.at(-1)).toEqual(["upload.reread", { sha256: "ab", options: { delimiter: ";" } }]);
+    await act(async () => model.answer(model.sent.at(-1)!, "result", {}));
+    await act(async () => model.set({ arrived: [{ ...file, options: { delimiter: ";" }, columns: 2 }] }));
+    await settle();
+    expect(model.asked.at(-1)![0]).toBe("upload.preview");
+    await act(async () => model.answer(model.sent.at(-1)!, "result", { names: ["x", "y"], kinds: ["numeric", "numeric"], cells: [[1, 2]], rows: 1, columns: 2 }));
+    await settle();
+    expect([...root.querySelectorAll("td")].map((cell) => cell.textContent)).toEqual(["1", "2"]);
+    expect(root.querySelector("code")!.textContent).toBe('mw.load_dataset("stars.csv", delimiter=";")');
+  });
+
+  test("what the kernel refuses of a reading is said beside the form, and an unreadable file has one too", async () => {
+    const { root, model } = await widget({ arrived: [here({ state: "unreadable", error: "Line 3.", options: { header: null } })] });
+    await press(root, "Read stars.csv differently");
+    const select = [...root.querySelectorAll("select")].find((one) => one.labels![0]!.textContent === "Names")!;
+    expect(select.selectedOptions[0]!.textContent).toBe("no names");
+    select.value = "";
+    await act(async () => void select.dispatchEvent(new Event("change", { bubbles: true })));
+    expect(model.asked.at(-1)).toEqual(["upload.reread", { sha256: "ab", options: {} }]);
+    await act(async () => model.answer(model.sent.at(-1)!, "error", { message: "It is gone.", type: "InputError" }));
+    await settle();
+    expect(root.querySelector("[role=alert]")!.textContent).toBe("It is gone.");
+  });
+
+  test("what was uploaded before can be used again", async () => {
+    const { root, model } = await widget({ before_told: [{ sha256: "ef", name: HOSTILE, size: 5 }] });
+    expect(root.querySelector("summary")!.textContent).toBe("Uploaded before: 1 file");
+    await press(root, `Use ${HOSTILE}`);
+    expect(model.asked.at(-1)).toEqual(["upload.adopt", { sha256: "ef", name: HOSTILE }]);
+    expect(root.querySelector("img")).toBeNull();
+  });
+
   test("what other pages send is seen, and what they left unfinished", async () => {
     const one = { upload: "x1", name: "far.csv", size: 1000, received: 250, silent: false };
     const { root } = await widget({ arriving: [one, { ...one, upload: "x2", name: "left.csv", silent: true }] });
@@ -171,7 +215,13 @@ describe("the widget", () => {
     const shown = await widget();
     shown.assets.comm_live = false;
     await act(async () => shown.assets.fire("comm_live_update"));
-    expect(shown.root.querySelector<HTMLButtonElement>(".mw-upload-choose")!.disabled).toBe(true);
+    const button = shown.root.querySelector<HTMLButtonElement>(".mw-upload-choose")!;
+    // it keeps the focus, which a disabled one would lose
+    expect([button.getAttribute("aria-disabled"), button.disabled]).toEqual(["true", false]);
+    const opened = vi.fn();
+    shown.root.querySelector("input")!.click = opened;
+    await act(async () => button.click());
+    expect(opened).not.toHaveBeenCalled();
     await choose(shown, fileOf(30));
     expect(shown.model.sent).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { PLAIN_VIEW } from "../src/ui/row_source";
 import { Summaries } from "../src/widgets/grid/summaries";
 
@@ -33,6 +33,38 @@ describe("what the headers show", () => {
     await settled();
     expect(asked.map((one) => one.column)).toEqual(["a", "b"]);
     expect([...summaries.known.value.keys()]).toEqual(["a"]);
+  });
+
+  it("is left until the scrolling rests, but what was asked is taken", async () => {
+    const { asked, summaries } = made();
+    summaries.want(["a", "b"]);
+    summaries.hold();
+    asked[0]!.answer();
+    await settled();
+    expect(asked[0]!.signal.aborted).toBe(false);
+    expect([...summaries.known.value.keys()]).toEqual(["a"]);
+    expect(asked).toHaveLength(1);
+    summaries.want(["a", "b"]);
+    summaries.hold();
+    summaries.want(["a", "b"]);
+    expect(asked).toHaveLength(1);
+    await vi.waitFor(() => expect(asked.map((one) => one.column)).toEqual(["a", "b"]));
+  });
+
+  it("does not come back by itself where rows of another order are waited for", async () => {
+    vi.useFakeTimers();
+    try {
+      const { asked, summaries } = made();
+      summaries.hold();
+      summaries.want(["a"]);
+      summaries.pause();
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(asked).toHaveLength(0);
+      summaries.want(["a"]);
+      expect(asked).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("makes way for rows that are waited for, and is asked for again once they are here", async () => {

@@ -50,6 +50,7 @@ test("log and weights have tabs beside the others", async () => {
     "Curves",
     "Performance",
     "Rows",
+    "Preparation",
     "Weights",
     "Log",
   ]);

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from importlib import resources
+from typing import Any
 
 import ipywidgets
 import traitlets
 
 from ..errors import MedilyticaError
+from ._presence import HUB, Sweeper
 
 
 def static_bytes(name: str) -> bytes:
@@ -50,14 +52,29 @@ class Assets(ipywidgets.Widget):
     bundle = traitlets.Bytes(read_only=True).tag(sync=True)
     bundle_hash = traitlets.Unicode(read_only=True).tag(sync=True)
     plotly = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+    people: traitlets.List[Any] = traitlets.List(help="Who is where in this kernel's widgets").tag(sync=True)
 
     def __init__(self) -> None:
         _hold(self, "bundle", "widgets.js.gz")
         super().__init__()
+        self.people = HUB.people()
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Ignore a browser's attempt to write a trait."""
 
 
 _lock = threading.Lock()
 _shared: Assets | None = None
+
+
+def _tell_people() -> None:
+    shared = _shared
+    if shared is not None and shared.comm is not None:
+        shared.people = HUB.people()
+
+
+HUB.changed.connect(_tell_people)
+_sweeper = Sweeper(HUB)
 
 
 def shared_assets(plotly: bool = False) -> Assets:

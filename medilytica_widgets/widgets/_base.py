@@ -23,9 +23,11 @@ import numpy.typing as npt
 import traitlets
 
 from .. import wire
+from ..acting import Person, acting, acting_person, person_of
 from ..errors import CancelledRequest, InputError, MedilyticaError, UnknownArgumentError, WireError, hint
 from ..report import Display, is_headless, section, sentence
 from ._assets import shared_assets, static_bytes
+from ._presence import HUB, subject_of
 from ._pump import PUMP
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ logger = logging.getLogger("medilytica_widgets")
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
 _ANSWERS_KEPT = 64
 """Answers to writing requests that a widget remembers, for a page that asks again."""
-_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="medilytica-wire")
+POOL = ThreadPoolExecutor(max_workers=4, thread_name_prefix="medilytica-wire")
 
 
 class Answer:
@@ -78,6 +80,7 @@ def experiment_of(owner: BaseWidget, given: Any) -> Experiment:
     from ..experiment import Experiment
 
     if isinstance(given, Experiment):
+        owner.subject = subject_of(given)
         return given
     name, kind = type(owner).__name__, type(given).__name__
     raise InputError(f"{name} shows an Experiment; a {kind} came. Make one first: mw.{name}(mw.Experiment(data)).")
@@ -125,12 +128,13 @@ class BaseWidget(anywidget.AnyWidget):
 
     ARGUMENTS: ClassVar[tuple[str, ...]] = ()
     DRAWS_BY_PLOTLY: ClassVar[bool] = False
-    _handlers: ClassVar[dict[str, str]] = {}
+    _handlers: ClassVar[dict[str, str]] = {"presence.at": "_presence"}
     # Until the constructor passed its checks: Python closes a widget that was refused, too.
     _closed = True
 
     component = traitlets.Unicode(help="Name of the component in the bundle").tag(sync=True)
     self_id = traitlets.Unicode(help="The model's own id, which a view cannot see otherwise").tag(sync=True)
+    subject = traitlets.Unicode(help="What it shows, the same for all widgets that show it").tag(sync=True)
     assets = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
     failure = traitlets.Dict(
         allow_none=True, default_value=None, help="An error that everyone who looks should see"
@@ -152,10 +156,12 @@ class BaseWidget(anywidget.AnyWidget):
         self._lock = threading.RLock()
         # What browsers asked and nobody answered yet, oldest first; True stands for withdrawn.
         self._waiting: dict[tuple[str, str], bool] = {}
-        self._queue: deque[tuple[wire.Envelope, list[Any]]] = deque()
+        self._queue: deque[tuple[wire.Envelope, list[Any], Person | None]] = deque()
         # A page whose request stays unanswered sends it again; what was carried out is only answered again.
         self._answered: dict[tuple[str, str], tuple[wire.Envelope, Answer | None]] = {}
         self._serving = False
+        # the page whose request is being served
+        self._asking = ""
         self._closed = False
         self._flush_failed = False
         self._stops: list[Callable[[], None]] = []
@@ -180,6 +186,10 @@ class BaseWidget(anywidget.AnyWidget):
         """Ignore a browser's attempt to write a trait: wishes come as requests."""
         logger.debug("%s ignored a browser's update of %s", type(self).__name__, sorted(sync_data))
 
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        with acting(person_of(msg.get("metadata"))):
+            super()._handle_msg(msg)
+
     def _handle_custom_msg(self, content: Any, buffers: list[Any]) -> None:
         try:
             request = wire.parse_request(content)
@@ -201,7 +211,7 @@ class BaseWidget(anywidget.AnyWidget):
             begins = known is None and not self._serving
             if known is None:
                 self._waiting[asked] = False
-                self._queue.append((request, buffers))
+                self._queue.append((request, buffers, acting_person()))
                 self._serving = True
         if known is not None:
             self._post(*known)
@@ -209,13 +219,14 @@ class BaseWidget(anywidget.AnyWidget):
             return
         # One task at a time serves the queue in order: two changes of one knob must not overtake each
         # other, and a widget with many requests must not take the threads of the others.
-        _pool.submit(self._serve_queue)
+        POOL.submit(self._serve_queue)
 
     def _serve_queue(self) -> None:
         with self._lock:
-            request, buffers = self._queue.popleft()
+            request, buffers, person = self._queue.popleft()
         try:
-            self._serve(request, buffers)
+            with acting(person):
+                self._serve(request, buffers)
         except Exception:
             logger.exception("%s could not answer %s", type(self).__name__, request["kind"])
         finally:
@@ -224,7 +235,7 @@ class BaseWidget(anywidget.AnyWidget):
                 self._serving = bool(self._queue)
                 again = self._serving
             if again:
-                _pool.submit(self._serve_queue)
+                POOL.submit(self._serve_queue)
 
     def _refuse_malformed(self, content: Any, error: WireError) -> None:
         if isinstance(content, dict) and isinstance(content.get("client"), str) and isinstance(content.get("id"), str):
@@ -245,6 +256,7 @@ class BaseWidget(anywidget.AnyWidget):
             name = self._handlers.get(request["kind"])
             if name is None:
                 raise WireError(f"{type(self).__name__} does not serve {request['kind']!r}.")
+            self._asking = request["client"]
             given = (buffers,) if request["kind"] in wire.WITH_BUFFERS else ()
             result = getattr(self, name)(request["body"], *given)
             answer = result if isinstance(result, Answer) else Answer(result or {})
@@ -283,6 +295,10 @@ class BaseWidget(anywidget.AnyWidget):
     def emit(self, kind: str, body: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
         """Send an event to every browser."""
         self._post(wire.event(kind, dict(body)), Answer({}, arrays))
+
+    @serves("presence.at")
+    def _presence(self, body: dict[str, Any]) -> None:
+        HUB.at(self._asking, acting_person(), self.subject, body)
 
     # --- following the kernel's objects --------------------------------------------------------------
 

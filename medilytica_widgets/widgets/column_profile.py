@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from .. import figures
-from ..errors import StateError
 from ..report import Html, card, figure, format_value, grouped, key_values, pills, section, sentence
 from ._base import BaseWidget, serves
 from .quality_report import dataset_of
@@ -23,8 +22,8 @@ class ColumnProfile(BaseWidget):
     """A column's profile, with a menu of all columns and one to change the kind.
 
     Which column is looked at is each view's own. A kind that is changed is everyone's: `data` is then another dataset
-    with that kind (`Dataset.with_kinds`), and the one given stays as it is. The kinds of an experiment's table stay,
-    because its runs were trained on them.
+    with that kind (`Dataset.with_kinds`), and the one given stays as it is. Of an experiment it is a change of its
+    specification (`Experiment.set_kinds`) like any other: it can be undone, and the next run learns from it.
 
     Parameters
     ----------
@@ -48,7 +47,6 @@ class ColumnProfile(BaseWidget):
     title = traitlets.Unicode(help="The table's name").tag(sync=True)
     columns = traitlets.List(traitlets.Dict(), help="Name, kind and role of every column").tag(sync=True)
     first = traitlets.Dict(help="The profile of the column shown at first").tag(sync=True)
-    fixed = traitlets.Unicode(help="Why kinds cannot be changed here; empty where they can").tag(sync=True)
     code = traitlets.Unicode(help="The line of Python that gives the kinds chosen by hand").tag(sync=True)
     version = traitlets.Int(0, help="Counts the changes of kinds").tag(sync=True)
 
@@ -56,17 +54,16 @@ class ColumnProfile(BaseWidget):
         from ..experiment import Experiment
 
         self.data: Dataset = dataset_of(data)
+        self._experiment = data if isinstance(data, Experiment) else None
         self._began = dict(self.data.spec.kinds)
         target = self.data.target
         self._column = column if column is not None else target if target is not None else self.data.columns[0].name
         self.data.column(self._column)
-        if isinstance(data, Experiment):
-            self.fixed = (
-                "An experiment keeps the kinds of its table. To change one, begin another experiment with "
-                "exp.data.with_kinds({…})."
-            )
         self._tell()
         super().__init__(**kwargs)
+        if self._experiment is not None:
+            # undone, or changed from elsewhere
+            self.follow(self._experiment.changed, self.mark)
 
     def _tell(self) -> None:
         from ..data.profiles import profile_of
@@ -77,7 +74,8 @@ class ColumnProfile(BaseWidget):
         self.first = profile_of(data, self._column)
         chosen = {n: k for n, k in data.spec.kinds.items() if self._began.get(n) != k}
         undone = {n: None for n in self._began if n not in data.spec.kinds}
-        self.code = f"data = data.with_kinds({ {**chosen, **undone}!r})" if chosen or undone else ""
+        line = "data = data.with_kinds" if self._experiment is None else "exp.set_kinds"
+        self.code = f"{line}({ {**chosen, **undone}!r})" if chosen or undone else ""
 
     @serves("profile.read")
     def _read(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -87,9 +85,27 @@ class ColumnProfile(BaseWidget):
 
     @serves("profile.kind")
     def _change(self, body: dict[str, Any]) -> None:
-        if self.fixed:
-            raise StateError(self.fixed)
-        self.data = self.data.with_kinds({body["column"]: body["kind"] or None})
+        kinds = {body["column"]: body["kind"] or None}
+        if self._experiment is not None:
+            self._experiment.set_kinds(kinds)
+            self._follow()
+            return
+        self.data = self.data.with_kinds(kinds)
+        self._tell_changed()
+
+    def update_view(self) -> None:
+        """Show the table that the experiment has now, if it is another one."""
+        self._follow()
+
+    def _follow(self) -> None:
+        now = self._experiment.data if self._experiment is not None else self.data
+        with self._lock:
+            if now is self.data:
+                return
+            self.data = now
+            self._tell_changed()
+
+    def _tell_changed(self) -> None:
         with self.together():
             self._tell()
             self.set_trait("version", self.version + 1)
@@ -104,6 +120,7 @@ def profile_card(profile: dict[str, Any]) -> Html:
     missing = f"{grouped(profile['missing'])} of {grouped(profile['rows'])}"
     share = profile["missing"] / profile["rows"]
     facts = {
+        **({"description": profile["description"]} if profile["description"] else {}),
         "evidence": profile["evidence"],
         **({"set aside": profile["reason"]} if profile["reason"] else {}),
         "missing": f"{missing} ({share:.1%})" if profile["missing"] else "none",

@@ -12,48 +12,51 @@ apache-arrow's size and at least as fast at single values.
 
 from __future__ import annotations
 
-import contextlib
+import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import traitlets
 
-from ..errors import CancelledRequest, ColumnNotFoundError, InputError, StateError, WireError, hint
+from ..acting import acting_person, local_person
+from ..errors import InputError
 from ..report import Html, card, format_value, grouped, key_values, section, table
 from ..wire import Envelope
-from ._base import Answer, BaseWidget, serves
+from ._base import Answer, serves
 from ._grid_exports import Exports
+from ._grid_rows import GridRows, view_of
+from ._presence import subject_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..data import Dataset
     from ..data.cell_edits import Edit, EditLog
-    from ..data.filters import View
+    from ..data.grid_table import GridTable
     from ..data.paging import TablePager
     from ..data.selection import Selection
+    from ..data.spec import CellEdit
+    from ..experiment import Experiment
     from ..run import Run
 
-#: A page holds at most so many cells, so that a wide table's pages stay small, and always at least a screen of rows.
-MOST_CELLS = 100_000
-LEAST_ROWS = 50
-LONGEST_SEARCH = 500
-MOST_FILTERS = 200
 LONGEST_CELL = 160
 _STATIC_ROWS = 10
 
 
-class DataGrid(BaseWidget):
+class DataGrid(GridRows):
     """The rows of a table: scrolled, sorted, searched and filtered in the kernel, so that only what is seen travels.
 
     Each view scrolls, sorts and filters for itself; none of it changes the table or what others see. Rows that
-    somebody selects are `selection`; cells that somebody edits are in `edits`, and the given table stays as it was.
+    somebody selects are `selection`; cells that somebody edits are in `edits`. Of an experiment the edits become a part
+    of its specification: its next run learns from them, its undo takes them back, its code replays them. A dataset
+    stays as it is, and `data` is the one with the edits.
 
     Parameters
     ----------
-    data : Dataset, DataFrame, Arrow table, path or anything else that `load_dataset` reads
-        A Parquet file or a folder of them is left where it is, and only what is seen is read; a DataFrame or Arrow
-        table of more than 200 000 rows is shown as it is; anything else is loaded as a dataset first.
+    data : Experiment, Dataset, DataFrame, Arrow table, path or anything else that `load_dataset` reads
+        Of an experiment its table, with its edits whoever makes them. A Parquet file or a folder of them is left where
+        it is, and only what is seen is read; a DataFrame or Arrow table of more than 200 000 rows is shown as it is;
+        anything else is loaded as a dataset first.
     height : int, default 360
         Height of the rows' area in pixels, 120 to 2000.
     editable : bool, default False
@@ -83,7 +86,7 @@ class DataGrid(BaseWidget):
 
     def __init__(
         self,
-        data: Dataset | pd.DataFrame | Any = None,
+        data: Experiment | Dataset | pd.DataFrame | Any = None,
         height: int = 360,
         *,
         editable: bool = False,
@@ -98,32 +101,31 @@ class DataGrid(BaseWidget):
             raise InputError(f"The height of a DataGrid is 120 to 2000 pixels; {height!r} was given.")
         if data is None and run is None:
             raise InputError("A DataGrid shows a table: give it a dataset, a DataFrame or the path of a file.")
-        shown = open_table(data if data is not None or run is None else run.experiment.data)
-        if run is not None:
-            from ._grid_results import beside
-
-            shown = beside(shown, run)
+        owner = run.experiment if data is None and run is not None else data
+        self._experiment: Experiment | None = owner if _is_experiment(owner) else None
+        if self._experiment is not None:
+            self.subject = subject_of(self._experiment)
+        shown = open_table(owner if self._experiment is None else self._experiment.data)
+        self._run = run
+        shown = self._with_results(shown)
         self._table = shown
-        self.data: Dataset | None = shown.data
+        self._data: Dataset | None = shown.data
         self._names = set(shown.relation.names)
         self._pager: TablePager = TablePager(shown.relation)
         self._log: EditLog | None = None
         self._serving_now: Envelope | None = None
         self._selection: Selection | None = None
         self._exports = Exports()
-        if editable:
-            from ..data.cell_edits import EditLog
-
-            self._log = EditLog(self._pager, {c["name"]: c["kind"] for c in shown.columns if c["role"] != "result"})
+        if editable or self._experiment is not None:
+            self._log = self._new_log()
+            self.undoable = len(self._log.standing)
         # Set before the comm opens, so that the first message carries the whole state.
         self.title, self.total, self.height = shown.name, shown.relation.rows, height
         self.editable, self.excel = bool(editable), has_excel()
-        chars = self._characters()
-        self.columns = [
-            {**column, "chars": chars[column["name"]], "storage": storage}
-            for column, storage in zip(shown.columns, shown.relation.storages, strict=True)
-        ]
+        self.columns = self._told_columns()
         super().__init__(**kwargs)
+        if self._experiment is not None:
+            self.follow(self._experiment.changed, self.mark)
 
     # --- for Python ---------------------------------------------------------------------------------
 
@@ -134,18 +136,25 @@ class DataGrid(BaseWidget):
 
         with self._lock:
             if self._selection is None:
-                self._selection = Selection.of(self._pages(), _view({}), [])
+                self._selection = Selection.of(self._pages(), view_of({}), [])
             return self._selection
+
+    @property
+    def data(self) -> Dataset | None:
+        """The dataset that is shown, with its edits; None for a table that is shown as it lies."""
+        return self._data if self._experiment is None else self._experiment.data
 
     @property
     def edits(self) -> list[Edit]:
         """Every edit so far, oldest first: who, when, before, after. Taking one back is an edit, too."""
+        self.update_view()
         return [] if self._log is None else list(self._log.entries)
 
     def frame(self) -> pd.DataFrame:
         """Return the table as it is now, with its edits and all columns that are shown."""
         from ..data.relation import ArrowRelation
 
+        self.update_view()
         relation = self._pages().relation
         if not isinstance(relation, ArrowRelation):
             raise InputError(
@@ -157,28 +166,54 @@ class DataGrid(BaseWidget):
 
     def to_code(self, name: str = "frame") -> str:
         """Return Python lines that replay the edits that stand on a DataFrame called ``name``."""
+        self.update_view()
         return "" if self._log is None else self._log.to_code(name)
 
-    # --- for the browser ----------------------------------------------------------------------------
+    def update_view(self) -> None:
+        """Take over the edits and kinds that the experiment's table has now, whoever gave them."""
+        if self._experiment is None or self._log is None or self._closed:
+            return
+        with self._lock:
+            now, shown = self._experiment.data, self._table.data
+            if shown is not None and now.spec.kinds != shown.spec.kinds:
+                self._reopen(now)
+            for edit in self._log.follow(self._experiment.data.spec.edits):
+                self._tell(self._log, edit)
 
-    @serves("grid.rows")
-    def _rows(self, body: dict[str, Any]) -> Answer:
-        start, count = body["start"], body["count"]
-        most = max(LEAST_ROWS, MOST_CELLS // max(1, len(self._names)))
-        if start < 0 or not 0 < count <= most:
-            raise WireError(
-                f"Rows {start} to {start + count} were asked for; a page has 1 to {most} rows, from row 0 on."
-            )
-        view = self._checked(body)
-        try:
-            page = self._pages().rows(start, count, view.sort, view.search, view.filters, view.where)
-        except CancelledRequest:
-            now = self._serving_now
-            if self._closed or (now is not None and self._waiting.get((now["client"], now["id"]))):
-                raise
-            # it was the question before that should have ended, and it had just been answered
-            page = self._pages().rows(start, count, view.sort, view.search, view.filters, view.where)
-        return Answer({"start": page.start, "total": page.total, "state": body["state"]}, raw=[page.ipc])
+    def _reopen(self, data: Dataset) -> None:
+        """Show the table with other kinds, which its cells may be read by; the log begins anew with what stands."""
+        from ..data.grid_table import open_table
+
+        self._table = self._with_results(open_table(data))
+        self._pager.replace(self._table.relation)
+        self._log = self._new_log()
+        with self.together():
+            self.columns = self._told_columns()
+            self.undoable = len(self._log.standing)
+            self.revision += 1
+
+    def _with_results(self, shown: GridTable) -> GridTable:
+        from ._grid_results import beside
+
+        return shown if self._run is None else beside(shown, self._run)
+
+    def _new_log(self) -> EditLog:
+        from ..data.cell_edits import EditLog
+
+        shown = self._table
+        kinds = {c["name"]: c["kind"] for c in shown.columns if c["role"] != "result"}
+        if shown.data is None:
+            return EditLog(self._pager, kinds)
+        return EditLog(self._pager, kinds, self._keep, shown.data.spec.edits)
+
+    def _told_columns(self) -> list[dict[str, Any]]:
+        chars = self._characters()
+        return [
+            {**column, "chars": chars[column["name"]], "storage": storage}
+            for column, storage in zip(self._table.columns, self._table.relation.storages, strict=True)
+        ]
+
+    # --- for the browser ----------------------------------------------------------------------------
 
     @serves("grid.summary")
     def _summary(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -198,6 +233,7 @@ class DataGrid(BaseWidget):
     @serves("grid.edit")
     def _edit(self, body: dict[str, Any]) -> dict[str, Any]:
         log = self._editing()
+        self.update_view()
         with self._lock:
             edit = log.set(body["row"], body["column"], body["value"], self._who())
             self._tell(log, edit)
@@ -206,6 +242,7 @@ class DataGrid(BaseWidget):
     @serves("grid.undo")
     def _undo(self, body: dict[str, Any]) -> dict[str, Any]:
         log = self._editing()
+        self.update_view()
         with self._lock:
             edit = log.undo(self._who())
             self._tell(log, edit)
@@ -221,46 +258,21 @@ class DataGrid(BaseWidget):
         told, content = self._exports.read(body["job"], body["offset"])
         return Answer(told, raw=[content])
 
-    def _serve(self, request: Envelope, buffers: list[Any]) -> None:
-        self._serving_now = request
-        try:
-            super()._serve(request, buffers)
-        finally:
-            self._serving_now = None
-
-    def _handle_custom_msg(self, content: Any, buffers: list[Any]) -> None:
-        super()._handle_custom_msg(content, buffers)
-        # a sorting that nobody waits for any more must not hold up the newer one
-        now = self._serving_now
-        if now is not None and isinstance(content, dict) and content.get("kind") == "cancel":
-            body = content.get("body")
-            if isinstance(body, dict) and (content.get("client"), body.get("id")) == (now["client"], now["id"]):
-                self._pager.interrupt()
-
-    def _checked(self, body: dict[str, Any]) -> View:
-        """Return the view of a request, whose columns the table must have."""
-        if len(body["search"]) > LONGEST_SEARCH:
-            raise InputError(f"The search is {len(body['search'])} characters long; {LONGEST_SEARCH} are the most.")
-        if len(body["filters"]) > MOST_FILTERS:
-            raise InputError(f"{len(body['filters'])} filters were given; {MOST_FILTERS} are the most.")
-        for name, _ in body.get("sort", ()):
-            if name not in self._names:
-                raise ColumnNotFoundError(f"The table has no column {name!r} to sort by. {hint(name, self._names)}")
-        return _view(body)
-
-    def _pages(self) -> TablePager:
-        if self._closed:
-            raise StateError("This table view was closed. Run its cell again to see more rows.")
-        return self._pager
-
     def _editing(self) -> EditLog:
-        if self._log is None:
+        if self._log is None or not self.editable:
             raise InputError("This table can be read only. DataGrid(data, editable=True) lets its cells be edited.")
         return self._log
 
     def _who(self) -> str:
-        # the page's own id, until a shared session's server says who sits there
-        return self._serving_now["client"] if self._serving_now is not None else ""
+        return (acting_person() or local_person()).name
+
+    def _keep(self, row: int, column: str, value: Any, who: str) -> tuple[CellEdit, ...]:
+        """Make an edit a part of the experiment's table, or of the dataset's; return all that there are now."""
+        if self._experiment is not None:
+            self._experiment.edit_cell(row, column, value, who)
+        elif self._data is not None:
+            self._data = self._data.edited(row, column, value, who)
+        return () if self.data is None else self.data.spec.edits
 
     def _tell(self, log: EditLog, edit: Edit | None) -> None:
         if edit is None:
@@ -282,8 +294,8 @@ class DataGrid(BaseWidget):
         from ..data.grid_table import characters, sampled
 
         relation = self._table.relation
-        with contextlib.closing(relation.connect()) as connection:
-            return characters(sampled(relation, connection), _length)
+        # what is opened for it serves the first rows, too
+        return characters(self._pager.ask(lambda connection: sampled(relation, connection)), _length)
 
     def close(self) -> None:
         """Close the view and free its pages. Safe to call twice."""
@@ -296,6 +308,7 @@ class DataGrid(BaseWidget):
 
     def static_html(self) -> str:
         """Return the first rows as a table, and the columns that were set aside with the reasons."""
+        self.update_view()
         shown = self._table
         shape = f"{grouped(self.total)} rows × {grouped(len(self.columns))} columns"
         parts: list[Html] = [table(self._first(), caption=shape, rows=_STATIC_ROWS)]
@@ -311,11 +324,10 @@ class DataGrid(BaseWidget):
         return frame.iloc[:, 1:]
 
 
-def _view(body: dict[str, Any]) -> View:
-    from ..data.filters import View
-
-    sort = [(name, down) for name, down in body.get("sort", ())]
-    return View.of(sort, body.get("search", ""), body.get("filters", ()), body.get("where", ""))
+def _is_experiment(given: Any) -> TypeGuard[Experiment]:
+    # a table to look at must not load what trains
+    module = sys.modules.get("medilytica_widgets.experiment")
+    return module is not None and isinstance(given, module.Experiment)
 
 
 def _words(value: Any) -> str:

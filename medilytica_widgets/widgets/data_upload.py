@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 from psygnal import Signal
 
-from ..data.upload_look import Look, as_labelled, look_at
+from ..data.read_options import NAMES, read_options
+from ..data.upload_look import Look, look_at
+from ..data.uploaded_files import remember, source_of, stored
 from ..data.uploads import SAMPLE_BYTES, SUFFIXES, Uploaded, UploadStore, in_words, label, megabytes, suffix_of
-from ..errors import DataError, InputError, StateError, WireError, hint
+from ..errors import InputError, StateError, WireError, hint
 from ..report import grouped, key_values, section, sentence
 from ..store.home import home
 from ._arrivals import CHUNK_BYTES, Arrivals
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("medilytica_widgets")
 
 LIMIT_MB = 500
+#: Files uploaded before that are listed.
+MOST_BEFORE = 50
 _TOLD_SECONDS = 0.5
 
 
@@ -46,6 +50,9 @@ class DataUpload(BaseWidget):
     ----------
     files : list of Uploaded
         What has arrived, oldest first.
+    before : list of Uploaded
+        What was uploaded before this widget was made, and is still stored, latest first: after a restart of the
+        kernel, too. `dataset` takes their names as well.
     uploaded : psygnal.Signal of Uploaded
         Emitted once a file is stored, on a thread of the kernel's.
 
@@ -62,15 +69,26 @@ class DataUpload(BaseWidget):
     limit = traitlets.Int(help="Bytes of the largest file").tag(sync=True)
     accept = traitlets.List(traitlets.Unicode(), help="Endings that are taken").tag(sync=True)
     arrived = traitlets.List(traitlets.Dict(), help="The files that have arrived, and what they hold").tag(sync=True)
+    before_told = traitlets.List(traitlets.Dict(), help="Files that were uploaded before, latest first").tag(sync=True)
     arriving = traitlets.List(traitlets.Dict(), help="The files on their way, from whichever page").tag(sync=True)
 
     def __init__(self, limit_mb: float = LIMIT_MB, accept: str | Iterable[str] | None = None, **kwargs: Any) -> None:
         self._files: list[Uploaded] = []
         self._looks: dict[str, Look] = {}
         self._looking = threading.Lock()
+        self._options: dict[str, dict[str, Any]] = {}
+        self._readings: dict[str, int] = {}
         self._arrivals = Arrivals(lambda: UploadStore(home() / "data" / "uploads"), self._keep)
         self.limit, self.accept = _bytes_of(limit_mb), _endings(accept)
+        self.before_told = [{"sha256": f.sha256, "name": f.name, "size": f.size} for f in stored()[:MOST_BEFORE]]
         super().__init__(**kwargs)
+
+    @property
+    def before(self) -> list[Uploaded]:
+        """What was uploaded before and is still stored, latest first."""
+        with self._lock:
+            here = {(file.sha256, file.name) for file in self._files}
+        return [file for file in stored() if (file.sha256, file.name) not in here]
 
     @property
     def files(self) -> list[Uploaded]:
@@ -86,12 +104,12 @@ class DataUpload(BaseWidget):
         name : str, optional
             What it was called; the latest of that name counts. The latest file of all where it is left out.
         **options
-            What `load_dataset` takes.
+            What `load_dataset` takes. How the file is read, where a person said so in the widget, is taken from there.
 
         Returns
         -------
         Dataset
-            Its spec names the stored file, so that it is found again.
+            Its spec names the stored file by its content, so that it is found again in any place where it is stored.
 
         Raises
         ------
@@ -103,12 +121,10 @@ class DataUpload(BaseWidget):
         from ..data import load_dataset
 
         file = self._file(name)
-        try:
-            stem = file.name[: -len(suffix_of(file.name)) or None]
-            return load_dataset(file.path, **{"name": stem, **options})
-        except DataError as error:
-            error.args = (as_labelled(error.message, file.path, file.name), *error.args[1:])
-            raise
+        with self._lock:
+            said = dict(self._options.get(file.sha256, {}))
+        stem = file.name[: -len(suffix_of(file.name)) or None]
+        return load_dataset(source_of(file), **{"name": stem, **said, **options})
 
     def _file(self, name: str | None) -> Uploaded:
         files = self.files
@@ -119,8 +135,17 @@ class DataUpload(BaseWidget):
             if name is None or coming["name"] == label(name):
                 done = coming["received"] / coming["size"]
                 raise StateError(f"{coming['name']!r} is still on its way: {done:.0%} have come. Wait for it.")
-        if files and name is not None:
-            raise InputError(f"No file {name!r} has arrived. {hint(name, [file.name for file in files])}")
+        before = self.before
+        for file in before:
+            if name is not None and file.name == label(name):
+                self._keep(file)
+                return file
+        if name is not None and (files or before):
+            known = dict.fromkeys(file.name for file in (*files, *before))
+            raise InputError(f"No file {name!r} has arrived. {hint(name, known)}")
+        if before:
+            names = ", ".join(repr(file.name) for file in before[:5])
+            raise StateError(f"No file has arrived yet. Uploaded before, and taken by name: {names}.")
         raise StateError(
             "No file has arrived yet. Drop one on the widget first; where nobody looks, give the path to "
             "mw.load_dataset instead."
@@ -165,9 +190,33 @@ class DataUpload(BaseWidget):
             raise InputError("That file has not been read yet. Wait for its rows and columns.")
         return {name: look[name] for name in ("names", "kinds", "cells", "rows", "columns")}
 
+    @serves("upload.adopt")
+    def _adopt(self, body: dict[str, Any]) -> None:
+        asked = (body["sha256"], body["name"])
+        found = next((file for file in self.before if (file.sha256, file.name) == asked), None)
+        if found is None:
+            raise InputError(f"{label(body['name'])!r} is not stored any more. Upload it again.")
+        self._keep(found)
+
+    @serves("upload.reread")
+    def _reread(self, body: dict[str, Any]) -> None:
+        sha256, given = body["sha256"], body["options"]
+        with self._lock:
+            file = next((file for file in self._files if file.sha256 == sha256), None)
+        if file is None:
+            raise InputError("That file has not arrived here.")
+        options = _reading_options(given)
+        with self._lock:
+            self._options[sha256] = options
+            self._looks.pop(sha256, None)
+            self._readings[sha256] = self._readings.get(sha256, 0) + 1
+        self.mark()
+        threading.Thread(target=self._look, args=(file,), name="medilytica-look", daemon=True).start()
+
     # --- what has come ------------------------------------------------------------------------------
 
     def _keep(self, file: Uploaded) -> None:
+        remember(file)
         with self._lock:
             again = any(known.sha256 == file.sha256 for known in self._files)
             self._files = [known for known in self._files if known != file] + [file]
@@ -185,8 +234,13 @@ class DataUpload(BaseWidget):
         with self._looking:
             if self._closed:
                 return
-            found = look_at(file)
+            with self._lock:
+                options, reading = dict(self._options.get(file.sha256, {})), self._readings.get(file.sha256, 0)
+            found = look_at(file, options)
         with self._lock:
+            if reading != self._readings.get(file.sha256, 0):
+                # it was asked for in another way meanwhile, which reads it once more
+                return
             self._looks[file.sha256] = found
         self.mark()
 
@@ -195,6 +249,7 @@ class DataUpload(BaseWidget):
         coming = self._arrivals.told()
         with self.together():
             self.arrived = [self._told(file) for file in self._files]
+            self.before_told = [one for one in self.before_told if not self._is_here(one)]
             self.arriving = coming
         if coming:
             self.mark_later(1.0)
@@ -210,7 +265,13 @@ class DataUpload(BaseWidget):
             "rows": look["rows"] if look else 0,
             "columns": look["columns"] if look else 0,
             "error": look["error"] if look else "",
+            "options": self._options.get(file.sha256, {}),
+            "found": look["found"] if look else {},
+            "sheets": look["sheets"] if look else [],
         }
+
+    def _is_here(self, told: dict[str, Any]) -> bool:
+        return any((file.sha256, file.name) == (told["sha256"], told["name"]) for file in self._files)
 
     def close(self) -> None:
         """Close the widget; files on their way can be gone on with for a day. Safe to call twice."""
@@ -251,6 +312,18 @@ def _bytes_of(limit_mb: Any) -> int:
     if not fits or not math.isfinite(limit_mb):
         raise InputError(f"limit_mb is the size of the largest file in MB, a number above 0; {limit_mb!r} was given.")
     return max(1, int(limit_mb * (1 << 20)))
+
+
+def _reading_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return how a file is to be read, as `load_dataset` takes it; raise `DataError` where it cannot be."""
+    sheet = given.get("sheet")
+    if sheet is not None and not isinstance(sheet, str):
+        raise InputError(f"sheet is {sheet!r}; it takes the name of a sheet.")
+    for name in given:
+        if name not in (*NAMES, "sheet"):
+            raise InputError(f"There is no {name!r} in how a file is read. {hint(name, (*NAMES, 'sheet'))}")
+    said = read_options({name: value for name, value in given.items() if name != "sheet"}).said
+    return said if sheet is None else {**said, "sheet": sheet}
 
 
 def _endings(accept: Any) -> list[str]:

@@ -11,7 +11,9 @@ from .. import algorithms
 from ..errors import DivergenceError, InputError, OutOfMemoryError, StateError, hint
 from ..report import html
 from ._base import experiment_of, serves
+from ._holding import holding_of
 from ._latest_run import FollowsRuns, unit_of
+from ._presence import HUB
 from ._warm import warm_up
 
 if TYPE_CHECKING:
@@ -34,13 +36,17 @@ class RunControls(FollowsRuns):
 
     run = traitlets.Dict(allow_none=True, default_value=None, help="Where the latest run stands").tag(sync=True)
     blocked = traitlets.Unicode(help="Why no run can start; empty where one can").tag(sync=True)
+    hold = traitlets.Dict(help="Who holds the controls, and who asks for them").tag(sync=True)
 
     def __init__(self, experiment: Experiment, **kwargs: Any) -> None:
         self.experiment = experiment_of(self, experiment)
+        self._holding = holding_of(self.experiment)
         super().__init__(**kwargs)
         self.update_view()
         self.follow_runs(experiment, ("status_changed", "telemetry_advanced"))
         self.follow(experiment.changed, self._on_change)
+        self.follow(self._holding.changed, self.mark)
+        self.follow(HUB.changed, self.mark)
         self.follow(experiment.run_ended, self.refresh_static)
         if experiment.algorithm.engine == "torch" and not self._headless:
             warm_up()
@@ -52,6 +58,7 @@ class RunControls(FollowsRuns):
         with self.together():
             self.set_trait("run", state)
             self.blocked = reason
+            self.hold = self._holding.told()
 
     def _on_change(self, part: str) -> None:
         if part in ("algorithm", "layers", "hyperparameters"):
@@ -64,6 +71,7 @@ class RunControls(FollowsRuns):
         command = body["command"]
         if command not in _COMMANDS:
             raise InputError(f"There is no command {command!r}. {hint(command, _COMMANDS)}")
+        self._holding.use()
         active = self.experiment.active
         if command == "start":
             if active is not None:
@@ -78,6 +86,14 @@ class RunControls(FollowsRuns):
         else:
             getattr(active, command)()
         return {"run": active.id}
+
+    @serves("run.ask")
+    def _ask_for_it(self, body: dict[str, Any]) -> None:
+        self._holding.ask()
+
+    @serves("run.answer")
+    def _answer_who_asks(self, body: dict[str, Any]) -> None:
+        self._holding.answer(body["to"], body["give"])
 
     @serves("hyperparameters.set")
     def _cure(self, body: dict[str, Any]) -> None:

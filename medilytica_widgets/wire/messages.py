@@ -16,8 +16,10 @@ from typing import Any, Literal, NotRequired, TypedDict, Union, get_args, get_or
 from ..errors import WireError, hint
 from .buffers import Buffer
 from .grid_messages import GridEdit, GridExport, GridExportRead, GridRows, GridSelect, GridSummary
+from .prepare_messages import SplitSet, StepAdd, StepAt, StepMove, StepPicture, StepUpdate
+from .presence_messages import HoldAnswer, PresenceAt
 from .profile_messages import ProfileKind, ProfileRead, QualityRows
-from .upload_messages import UploadCancel, UploadChunk, UploadOpen, UploadPreview
+from .upload_messages import UploadAdopt, UploadCancel, UploadChunk, UploadOpen, UploadPreview, UploadReread
 
 VERSION = 1
 Access = Literal["read", "write"]
@@ -263,9 +265,20 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "heads.duplicate": ("write", HeadAt),
     "heads.remove": ("write", HeadAt),
     "heads.update": ("write", HeadUpdate),
+    "split.set": ("write", SplitSet),
+    "steps.add": ("write", StepAdd),
+    "steps.remove": ("write", StepAt),
+    "steps.move": ("write", StepMove),
+    "steps.update": ("write", StepUpdate),
+    "steps.watch": ("read", Nothing),
+    "steps.stop": ("write", Nothing),
+    "steps.picture": ("read", StepPicture),
     "spec.undo": ("write", Nothing),
     "spec.redo": ("write", Nothing),
+    "presence.at": ("read", PresenceAt),
     "run.command": ("write", RunCommand),
+    "run.ask": ("write", Nothing),
+    "run.answer": ("write", HoldAnswer),
     "boundary.axes": ("write", BoundaryAxes),
     "model.save": ("write", ModelSave),
     "grid.select": ("write", GridSelect),
@@ -275,6 +288,8 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "upload.chunk": ("write", UploadChunk),
     "upload.cancel": ("write", UploadCancel),
     "upload.preview": ("read", UploadPreview),
+    "upload.adopt": ("write", UploadAdopt),
+    "upload.reread": ("write", UploadReread),
 }
 """What a browser may ask for: the access it needs and the body's type."""
 

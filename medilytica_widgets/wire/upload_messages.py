@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class UploadOpen(TypedDict):
@@ -29,6 +29,20 @@ class UploadCancel(TypedDict):
     """Stop an upload and remove what came of it."""
 
     upload: str
+
+
+class UploadAdopt(TypedDict):
+    """List a file that was uploaded before."""
+
+    sha256: str
+    name: str
+
+
+class UploadReread(TypedDict):
+    """Read a file in another way: ``options`` are those of `load_dataset`, and what is absent is detected."""
+
+    sha256: str
+    options: dict[str, Any]
 
 
 class UploadPreview(TypedDict):

@@ -2,7 +2,7 @@
 
 A million rows of ten columns as a DataFrame, and ten million from a Parquet file. Peers take part where they are
 installed (``make bench`` installs them beside the package); what a peer cannot do at all is a dash. ``--million``
-leaves the ten million out, ``--keep`` leaves RESULTS.md alone.
+leaves the ten million out, ``--ten`` the million, ``--ours`` the peers, ``--keep`` leaves RESULTS.md alone.
 """
 
 from __future__ import annotations
@@ -195,9 +195,9 @@ def show(lab: Lab, chromium: Browser, who: Contestant, rows: int, lazy: bool) ->
         lab.shut_down_kernels()
 
 
-def measure(rows: int, lazy: bool, rounds: int) -> dict[str, Figures]:
+def measure(rows: int, lazy: bool, rounds: int, ours: bool = False) -> dict[str, Figures]:
     """Show the table with every contestant in turn, ``rounds`` times."""
-    there = [who for who in PEERS if importlib.util.find_spec(who.module) and (who.ours or not lazy)]
+    there = [who for who in PEERS if importlib.util.find_spec(who.module) and (who.ours or not (lazy or ours))]
     figures = {who.name: Figures() for who in there}
     folder = Path(tempfile.mkdtemp())
     lab = Lab(folder)
@@ -243,6 +243,8 @@ def main(given: list[str] | None = None) -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--million", action="store_true", help="leave the ten million out")
+    parser.add_argument("--ten", action="store_true", help="leave the million out; nothing is recorded")
+    parser.add_argument("--ours", action="store_true", help="leave the peers out; nothing is recorded")
     parser.add_argument("--keep", action="store_true", help="print only")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     asked = parser.parse_args(given)
@@ -256,10 +258,12 @@ def main(given: list[str] | None = None) -> None:
     if absent:
         lines.append(f"Not installed here, so not measured: {', '.join(absent)}.")
     lines.append("A peer's jump, sort and filter have no end that a page could be asked for, so only ours are timed.")
-    lines += ["", *lines_of("1 M", measure(1_000_000, False, asked.rounds))]
+    lines.append("")
+    if not asked.ten:
+        lines += lines_of("1 M", measure(1_000_000, False, asked.rounds, asked.ours))
     if not asked.million:
         lines += lines_of("10 M", measure(10_000_000, True, asked.rounds))
-    record(SECTION, lines, write=not asked.keep)
+    record(SECTION, lines, write=not (asked.keep or asked.ours or asked.ten))
 
 
 if __name__ == "__main__":

@@ -60,9 +60,20 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "heads.duplicate": {"index": 0},
     "heads.remove": {"index": 1},
     "heads.update": {"index": 1, "fields": {"weight": 0.5}},
+    "split.set": {"fields": {"method": "group_kfold", "column": "naïve ☃"}},
+    "steps.add": {"step": {"id": "pca"}, "index": 0},
+    "steps.remove": {"index": 1},
+    "steps.move": {"index": 0, "to": 2},
+    "steps.update": {"index": 1, "fields": {"options": {"n_components": 5}}},
+    "steps.watch": {},
+    "steps.stop": {},
+    "steps.picture": {"step": -1, "column": "naïve ☃", "version": 3},
     "spec.undo": {},
     "spec.redo": {},
+    "presence.at": {"place": "hyperparameter:naïve ☃", "gone": False, "name": "Ann <b>A.", "color": "#12ab34"},
     "run.command": {"command": "pause"},
+    "run.ask": {},
+    "run.answer": {"to": "guest-1", "give": True},
     "boundary.axes": {"x": "koi_period", "y": "koi_prad"},
     "model.save": {"path": "model.mw"},
     "grid.select": {"ranges": [[0, 10]], "sort": [], "search": "", "filters": [], "where": ""},
@@ -72,6 +83,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "upload.chunk": {"upload": "0123456789abcdef", "offset": 524_288},
     "upload.cancel": {"upload": "0123456789abcdef"},
     "upload.preview": {"sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+    "upload.adopt": {"sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "name": "☃.csv"},
+    "upload.reread": {
+        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "options": {"delimiter": ";", "decimal": ",", "header": None},
+    },
 }
 """A body of every request."""
 

@@ -23,6 +23,8 @@ class Browser:
         self.comms: list[FakeComm] = []
         self.news = threading.Condition()
         self._ids = itertools.count()
+        # what the server writes into the messages of this page
+        self.metadata: dict[str, Any] = {}
 
     def messages(self, widget: Any) -> list[tuple[dict[str, Any], list[bytes]]]:
         """Every message of a widget so far, the one that opened its comm not counted."""
@@ -40,7 +42,7 @@ class Browser:
     def send(self, widget: Any, content: Any) -> None:
         """Send a custom message as the page's comm delivers it."""
         data = {"method": "custom", "content": content}
-        widget._handle_msg({"content": {"data": data}, "buffers": []})
+        widget._handle_msg({"content": {"data": data}, "buffers": [], "metadata": self.metadata})
 
     def post(self, widget: Any, kind: str, body: dict[str, Any], client: str = "page") -> str:
         """Send a request and return its id at once."""

@@ -11,6 +11,7 @@ import pytest
 
 from medilytica_widgets.data import load_dataset
 from medilytica_widgets.errors import ColumnNotFoundError
+from medilytica_widgets.experiment import Experiment
 from medilytica_widgets.widgets.column_profile import ColumnProfile
 
 ROWS = 240
@@ -38,7 +39,7 @@ def test_the_first_message_carries_the_columns_and_the_first_profile(browser: An
     state = next(c.opened["state"] for c in browser.comms if c.comm_id == profile.self_id)
     assert [c["name"] for c in state["columns"]] == ["zip", "mass_kg", HOSTILE, "y"]
     assert state["first"]["name"] == "zip" and state["first"]["hints"][0]["kind"] == "postal_code"
-    assert (state["fixed"], state["code"], state["version"]) == ("", "", 0)
+    assert (state["code"], state["version"]) == ("", 0)
     json.dumps(state["first"], allow_nan=False)
 
 
@@ -78,14 +79,18 @@ def test_a_kind_that_the_values_do_not_fit_is_refused_and_nothing_changes(browse
     assert profile.data is given and profile.version == 0
 
 
-def test_an_experiments_kinds_stay(browser: Any) -> None:
-    import medilytica_widgets as mw
-
-    exp = mw.Experiment(load_dataset("iris"), algorithm="logistic_regression")
-    shown = mw.ColumnProfile(exp)
-    envelope, _ = browser.ask(shown, "profile.kind", {"column": "species", "kind": "text"})
-    assert envelope["kind"] == "profile.kind.error" and "with_kinds" in envelope["body"]["message"]
-    assert shown.data is exp.data and "with_kinds" in shown.fixed
+def test_of_an_experiment_a_kind_is_a_change_of_its_specification(browser: Any) -> None:
+    exp = Experiment(load_dataset(people(), "y", name="people"), algorithm="logistic_regression")
+    shown = ColumnProfile(exp, "zip")
+    envelope, _ = browser.ask(shown, "profile.kind", {"column": "zip", "kind": "identifier"})
+    assert envelope["kind"] == "profile.kind.result"
+    assert exp.data.column("zip").kind == "identifier" == shown.first["kind"] and shown.data is exp.data
+    assert exp.spec.data.kinds == {"zip": "identifier"} and shown.code == "exp.set_kinds({'zip': 'identifier'})"
+    exp.undo()
+    browser.until(lambda: shown.first["kind"] == "numeric")
+    assert shown.data is exp.data and shown.code == "" and shown.version == 2
+    envelope, _ = browser.ask(shown, "profile.kind", {"column": "y", "kind": "numeric"})
+    assert envelope["kind"] == "profile.kind.error" and exp.spec.data.kinds == {}
 
 
 def test_the_static_form_shows_the_column(headless: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -85,13 +87,124 @@ def test_edits_reach_every_browser_and_the_given_table_stays(browser: Any, frame
     ask(browser, grid, "grid.edit", row=4, column="x", value="9.5")
     assert {"revision": 1, "undoable": 1}.items() <= browser.updates(grid)[-1].items()
     assert page(browser, grid)["x"][4] == 9.5 and grid.frame()["x"][4] == 9.5
-    assert (grid.edits[0].who, grid.edits[0].before) == ("page", before["x"][4])
+    assert (grid.edits[0].who, grid.edits[0].before) == (getpass.getuser(), before["x"][4])
+    assert grid.data is not None and grid.data.frame["x"][4] == 9.5 and len(grid.data.spec.edits) == 1
     assert "frame.loc[4, 'x'] = 9.5" in grid.to_code()
     assert "holds numbers" in refused(browser, grid, "grid.edit", row=4, column="x", value="many")
     ask(browser, grid, "grid.undo")
     assert page(browser, grid)["x"].tolist() == before["x"].tolist() and grid.undoable == 0
     assert [edit.undoes for edit in grid.edits] == [None, 0]
     pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.fixture
+def experiment(frame: pd.DataFrame) -> mw.Experiment:
+    return mw.Experiment(mw.load_dataset(frame.assign(y=frame["x"] > 0), "y"), "logistic_regression")
+
+
+def test_edits_of_an_experiments_table_are_its_own(browser: Any, experiment: mw.Experiment) -> None:
+    exp = experiment
+    grid, other = DataGrid(exp, editable=True), DataGrid(exp)
+    browser.metadata = {"medilytica_user": {"username": "ada", "name": "Ada L."}}
+    ask(browser, grid, "grid.edit", row=4, column="x", value="9.5")
+    ask(browser, grid, "grid.edit", row=5, column="word", value="")
+    assert [(e.row, e.value, e.who) for e in exp.spec.data.edits] == [(4, 9.5, "Ada L."), (5, None, "Ada L.")]
+    assert exp.data.frame["x"][4] == 9.5 and exp.can_undo and grid.data is exp.data
+    # whoever looks at the same table sees it
+    browser.until(lambda: other.revision == 2, 30)
+    assert page(browser, other)["x"][4] == 9.5 and (other.undoable, other.editable) == (2, False)
+    assert other.last_edit is not None and other.last_edit["who"] == "Ada L."
+    assert "editable=True" in refused(browser, other, "grid.edit", row=0, column="x", value="1")
+    # the experiment's undo is the grid's, and the grid's a step of the experiment
+    exp.undo()
+    browser.until(lambda: grid.undoable == 1, 30)
+    assert page(browser, grid)["word"][5] == exp.data.frame["word"][5] is not None
+    ask(browser, grid, "grid.undo")
+    assert exp.spec.data.edits == () and grid.undoable == 0 and "x" not in grid.to_code()
+    exp.undo()
+    browser.until(lambda: grid.undoable == 1, 30)
+    assert page(browser, grid)["x"][4] == 9.5 and "frame.loc[4, 'x'] = 9.5" in grid.to_code()
+    assert [(e.column, e.undoes) for e in grid.edits] == [
+        ("x", None),
+        ("word", None),
+        ("word", 1),
+        ("x", 0),
+        ("x", None),
+    ]
+    assert "two values" in refused(browser, grid, "grid.edit", row=0, column="y", value="perhaps")
+    assert "holds numbers" in refused(browser, grid, "grid.edit", row=0, column="x", value="many")
+    # what was edited before is known to a grid that is opened later, and taken back there
+    late = DataGrid(exp, editable=True)
+    assert page(browser, late)["x"][4] == 9.5 and late.undoable == 1
+    ask(browser, late, "grid.undo")
+    assert exp.spec.data.edits == ()
+
+
+def test_other_kinds_of_an_experiments_columns_are_shown(browser: Any, experiment: mw.Experiment) -> None:
+    grid = DataGrid(experiment, editable=True)
+    ask(browser, grid, "grid.edit", row=4, column="x", value="9.5")
+    experiment.set_kinds({"n": "categorical"})
+    browser.until(lambda: grid.revision == 2, 30)
+    assert [(c["kind"], c["storage"]) for c in grid.columns if c["name"] == "n"] == [("categorical", "text")]
+    rows = page(browser, grid)
+    assert rows["x"][4] == 9.5 and rows["n"].tolist() == experiment.data.frame["n"].tolist() and grid.undoable == 1
+    ask(browser, grid, "grid.edit", row=5, column="n", value="many")
+    assert experiment.data.frame["n"][5] == "many"
+    experiment.undo()
+    experiment.undo()
+    browser.until(lambda: next(c for c in grid.columns if c["name"] == "n")["storage"] == "number", 30)
+    assert page(browser, grid)["n"].tolist() == experiment.data.frame["n"].tolist() and grid.undoable == 1
+
+
+def test_a_workbench_edits_its_experiment_and_tells_of_the_edited_table(
+    browser: Any, experiment: mw.Experiment
+) -> None:
+    bench = mw.Workbench(experiment)
+    rows = bench._children["rows"]
+    assert isinstance(rows, DataGrid) and rows.editable
+    before = bench.data
+    ask(browser, rows, "grid.edit", row=4, column="n", value="4000")
+    browser.until(lambda: bench.data != before, 30)
+    assert experiment.data.frame["n"][4] == 4000 and bench.history["undo"] is True
+
+
+def test_halves_and_many_edits_at_once_reach_a_column_of_whole_numbers(browser: Any, experiment: mw.Experiment) -> None:
+    grid = DataGrid(experiment, editable=True)
+    base = experiment.data.frame["n"]
+    edits = [{"row": k, "column": "n", "value": k + 0.5, "before": int(base[k])} for k in range(20)]
+    experiment.set_edits(
+        [*edits, {"row": 3, "column": "word", "value": "z", "before": experiment.data.frame["word"][3]}]
+    )
+    browser.until(lambda: grid.revision == 21, 30)
+    rows = page(browser, grid, sort=[["n", False]]).set_index("__row__").sort_index()
+    assert rows["n"][:20].tolist() == [k + 0.5 for k in range(20)] and rows["n"][20:].tolist() == base[20:].tolist()
+    assert rows["word"][3] == "z"
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_rows_of_a_known_order_do_not_wait_for_the_question_that_is_being_answered(
+    browser: Any, frame: pd.DataFrame, tmp_path: Path, lazy: bool
+) -> None:
+    frame.to_parquet(tmp_path / "a.parquet")
+    grid = DataGrid(tmp_path / "a.parquet" if lazy else frame)
+    in_order = page(browser, grid, sort=[["x", True]])["x"].tolist()
+    held, let_go = threading.Event(), threading.Event()
+
+    def long_question(_: Any) -> None:
+        held.set()
+        let_go.wait(30)
+
+    holder = threading.Thread(target=grid._pager.ask, args=(long_question,))
+    holder.start()
+    try:
+        assert held.wait(30)
+        assert page(browser, grid)["x"].tolist() == frame["x"].tolist()
+        assert page(browser, grid, sort=[["x", True]])["x"].tolist() == in_order
+        waits = browser.post(grid, "grid.rows", {"start": 0, "count": 5, "state": 0, **PLAIN, "where": "n > 5"})
+    finally:
+        let_go.set()
+        holder.join(30)
+    assert browser.answer(grid, waits)[0]["body"]["total"] == int((frame["n"] > 5).sum())
 
 
 def test_a_table_is_read_only_unless_it_is_said(browser: Any, frame: pd.DataFrame) -> None:
@@ -151,7 +264,7 @@ def test_a_newer_question_ends_the_running_one(browser: Any) -> None:
     grid = DataGrid(pa.Table.from_pandas(pd.concat([words] * 6, ignore_index=True)))
     slow = {**PLAIN, "start": 0, "count": 10, "state": 0, "where": "levenshtein(w, reverse(w)) > 1e9"}
     first = browser.post(grid, "grid.rows", slow)
-    browser.until(lambda: grid._pager._running)
+    browser.until(lambda: grid._pager._running, 30)
     started = time.monotonic()
     browser.post(grid, "cancel", {"id": first})
     second = browser.post(grid, "grid.rows", {**slow, "where": ""})

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import Any
 import pytest
 
 from medilytica_widgets import wire
-from medilytica_widgets.data import Dataset
+from medilytica_widgets.data import Dataset, load_dataset
 from medilytica_widgets.data.uploads import SAMPLE_BYTES, SUFFIXES, Uploaded, UploadStore
-from medilytica_widgets.errors import DataError, InputError, StateError, UnknownArgumentError
+from medilytica_widgets.errors import DataError, InputError, MissingFileError, StateError, UnknownArgumentError
 from medilytica_widgets.store.home import home
 from medilytica_widgets.widgets._arrivals import CHUNK_BYTES, RELEASE_SECONDS, SILENCE_SECONDS, Arrivals
 from medilytica_widgets.widgets.data_upload import DataUpload
@@ -95,11 +96,108 @@ def test_the_dataset_finds_its_file_again(browser: Any, upload: DataUpload) -> N
     Page(browser, upload).send(CSV.replace(b"yes", b"perhaps"), "others.csv")
     data = upload.dataset("stars.csv", target="<b>label</b>")
     assert (data.name, len(data), data.target) == ("stars", 300, "<b>label</b>")
-    assert data.spec.source == str(upload.files[0].path)
+    assert data.spec.source == f"upload:{upload.files[0].sha256}/stars.csv"
     assert Dataset.from_spec(data.spec).frame.equals(data.frame)
     assert "perhaps" in upload.dataset().frame["<b>label</b>"].tolist(), "the latest where no name is given"
     with pytest.raises(InputError, match=r"No file 'star\.csv' has arrived\. Did you mean 'stars\.csv'"):
         upload.dataset("star.csv")
+
+
+def test_a_specification_of_an_upload_is_good_in_another_place(
+    browser: Any, upload: DataUpload, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Page(browser, upload).send()
+    data = upload.dataset()
+    assert str(tmp_path) not in data.spec.model_dump_json()
+    own_home.rename(tmp_path / "elsewhere")
+    with pytest.raises(MissingFileError, match=r"'stars\.csv' \(SHA-256 [0-9a-f]{12}…\) is not stored here.*again"):
+        Dataset.from_spec(data.spec)
+    monkeypatch.setenv("MEDILYTICA_HOME", str(tmp_path / "elsewhere"))
+    again = Dataset.from_spec(data.spec)
+    assert again.frame.equals(data.frame) and again.spec == data.spec and again.name == "stars"
+    stored_file = tmp_path / "elsewhere" / "data" / "uploads" / upload.files[0].path.name
+    stored_file.chmod(0o600)
+    stored_file.write_bytes(CSV + b"300,1,no\n")
+    with pytest.raises(DataError, match=r"stored file of 'stars\.csv' was changed"):
+        Dataset.from_spec(data.spec)
+    stored_file.write_bytes(b"x,y\n1,2\n1,2,3\n")
+    with pytest.raises(DataError, match=r"'stars\.csv': line 3"):
+        Dataset.from_spec(data.spec)
+
+
+@pytest.mark.parametrize(
+    "source", ["upload:../../etc/passwd", "upload:", "upload:abc/x.csv", f"upload:{'g' * 64}/x.csv"]
+)
+def test_a_source_that_names_no_upload(source: str) -> None:
+    with pytest.raises(DataError, match="names no uploaded file"):
+        load_dataset(source)
+    with pytest.raises(MissingFileError, match="is not stored here"):
+        load_dataset(f"upload:{'0' * 64}/../../etc/passwd")
+
+
+def test_what_was_uploaded_before_a_restart_is_found_by_its_name(
+    browser: Any, upload: DataUpload, own_home: Path
+) -> None:
+    page = Page(browser, upload)
+    page.send()
+    page.send(CSV.replace(b"yes", b"perhaps"), "others.csv")
+    assert upload.before == []
+    later = DataUpload()
+    assert later.files == [] and [one["name"] for one in later.before_told] == ["others.csv", "stars.csv"]
+    with pytest.raises(StateError, match=r"taken by name: 'others\.csv', 'stars\.csv'"):
+        later.dataset()
+    assert len(later.dataset("stars.csv")) == 300
+    assert [file.name for file in later.files] == ["stars.csv"] and [file.name for file in later.before] == [
+        "others.csv"
+    ]
+    with pytest.raises(InputError, match=r"Did you mean 'others\.csv'"):
+        later.dataset("other.csv")
+    told = later.before_told[-1] if later.before_told[-1]["name"] == "others.csv" else later.before_told[0]
+    envelope, _ = browser.ask(later, "upload.adopt", {"sha256": told["sha256"], "name": told["name"]})
+    assert envelope["kind"] == "upload.adopt.result" and later.before == []
+    assert {one["name"]: one["state"] for one in settled(browser, later, 2)} == {
+        "stars.csv": "read",
+        "others.csv": "read",
+    }
+    assert later.before_told == []
+    envelope, _ = browser.ask(later, "upload.adopt", {"sha256": "0" * 64, "name": "x.csv"})
+    assert "not stored any more" in envelope["body"]["message"]
+    # without the names they are found by their hash
+    (own_home / "data" / "uploads" / "names.jsonl").write_bytes(b"{}\nno json\n\xff\n")
+    assert [re.sub("[0-9a-f]{12}", "…", file.name) for file in DataUpload().before] == ["……" + ".csv"] * 2
+    later.close()
+
+
+def test_a_file_is_read_in_another_way(browser: Any, upload: DataUpload) -> None:
+    page = Page(browser, upload)
+    page.send(b"a|b;c\n1|2;5\n3|4;5\n", "odd.csv")
+    [told] = settled(browser, upload)
+    sha256 = told["sha256"]
+    options = {"delimiter": ";", "header": None}
+    envelope, _ = browser.ask(upload, "upload.reread", {"sha256": sha256, "options": options})
+    assert envelope["kind"] == "upload.reread.result"
+    browser.until(lambda: upload.arrived[0]["rows"] == 3, 60)
+    assert upload.arrived[0]["options"] == options and upload.arrived[0]["columns"] == 2
+    assert upload.arrived[0]["found"]["delimiter"] == ";" and upload.arrived[0]["found"]["header"] is None
+    envelope, _ = browser.ask(upload, "upload.preview", {"sha256": sha256})
+    assert envelope["body"]["cells"][0] == ["a|b", "c"]
+    data = upload.dataset()
+    assert len(data) == 3 and data.spec.read_as.said == options
+    assert Dataset.from_spec(data.spec).frame.equals(data.frame)
+    assert len(upload.dataset(header=0)) == 2, "what is given wins"
+    for wrong, said in (
+        ({"delimiter": ";;"}, "takes one character"),
+        ({"delimter": ";"}, "Did you mean 'delimiter'"),
+        ({"sheet": 3}, "name of a sheet"),
+        ({"encoding": "lattin-1"}, "Did you mean 'latin-1'"),
+    ):
+        envelope, _ = browser.ask(upload, "upload.reread", {"sha256": sha256, "options": wrong})
+        assert envelope["kind"] == "upload.reread.error" and said in envelope["body"]["message"]
+    browser.ask(upload, "upload.reread", {"sha256": sha256, "options": {"header": 7}})
+    browser.until(lambda: upload.arrived[0]["state"] == "unreadable", 60)
+    assert "'odd.csv' has no row 7" in upload.arrived[0]["error"]
+    browser.ask(upload, "upload.reread", {"sha256": sha256, "options": {}})
+    browser.until(lambda: upload.arrived[0]["rows"] == 2, 60)
 
 
 def test_before_anything_has_arrived(browser: Any, upload: DataUpload) -> None:
@@ -126,7 +224,7 @@ def test_a_hostile_name_is_a_label_only(browser: Any, upload: DataUpload, own_ho
     assert Page(browser, upload).send(name=HOSTILE)["state"] == "done"
     [file] = upload.files
     assert file.name == "../../etc/<img src=x>�.csv"
-    assert [p.name for p in own_home.rglob("*") if p.is_file()] == [f"{file.sha256}.csv"]
+    assert sorted(p.name for p in own_home.rglob("*") if p.is_file()) == sorted([f"{file.sha256}.csv", "names.jsonl"])
     settled(browser, upload)
     html = upload.static_html()
     assert "&lt;img src=x&gt;" in html and "<img" not in html
@@ -255,9 +353,8 @@ def test_two_files_at_once(browser: Any, upload: DataUpload) -> None:
 
 def test_it_is_a_write_access_and_the_preview_is_none(browser: Any) -> None:
     access = {kind: wire.access_of(kind) for kind in wire.REQUESTS if kind.startswith("upload.")}
-    assert access == dict.fromkeys(("upload.open", "upload.chunk", "upload.cancel"), "write") | {
-        "upload.preview": "read"
-    }
+    write = ("upload.open", "upload.chunk", "upload.cancel", "upload.adopt", "upload.reread")
+    assert access == {**dict.fromkeys(write, "write"), "upload.preview": "read"}
 
 
 # --- two pages, one file -----------------------------------------------------------------------------

@@ -153,3 +153,15 @@ def test_the_static_form_tells_how_the_run_ended(headless: Any) -> None:
     assert "Nothing was trained" in widget.static_html()
     experiment.train()
     assert "finished" in widget.static_html() and "5 of 5" in widget.static_html()
+
+
+def test_whoever_asked_by_the_page_is_named(browser: Any, controls: RunControls, experiment: mw.Experiment) -> None:
+    browser.metadata = {"medilytica_user": {"username": "ann", "name": "Ann A.", "role": "editor"}}
+    browser.ask(controls, "run.command", {"command": "start"})
+    run = experiment.run
+    assert run is not None and run.options.author == "Ann A."
+    assert experiment.activity[-1]["who"] == "Ann A."
+    browser.ask(controls, "run.command", {"command": "stop"})
+    run.wait(60)
+    # the run's end is nobody's doing
+    assert experiment.activity[0]["who"] is None

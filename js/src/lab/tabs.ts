@@ -2,7 +2,7 @@
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { MainAreaWidget } from "@jupyterlab/apputils";
 import { Widget } from "@lumino/widgets";
-import type { TabRequest } from ".";
+import type { TabRequest } from "./service";
 
 class MountedPanel extends Widget {
   private unmount: (() => void) | undefined;

@@ -13,6 +13,9 @@ import layerPanels from "./layer_panels.css";
 import layerTouch from "./layer_touch.css";
 import metricPlots from "./metric_plots.css";
 import performanceDashboard from "./performance_dashboard.css";
+import peoplePanel from "./people_panel.css";
+import preprocessPanel from "./preprocess_panel.css";
+import presence from "./presence.css";
 import presets from "./presets.css";
 import columnProfile from "./column_profile.css";
 import qualityReport from "./quality_report.css";
@@ -36,6 +39,9 @@ export default [
   layerTouch,
   metricPlots,
   performanceDashboard,
+  preprocessPanel,
+  peoplePanel,
+  presence,
   presets,
   columnProfile,
   qualityReport,

@@ -254,7 +254,7 @@ export function ParameterField(props: FieldProps) {
   const common = { id, "aria-label": p.label, "aria-describedby": describedBy, disabled: !!off, title: off || undefined };
 
   return (
-    <div class={`mw-field${changed ? " mw-changed" : ""}${problem ? " mw-wrong" : ""}`} data-parameter={p.id}>
+    <div class={`mw-field${changed ? " mw-changed" : ""}${problem ? " mw-wrong" : ""}`} data-parameter={p.id} data-at={`hyperparameter:${p.id}`}>
       <span class="mw-field-name">
         <label for={id} title={help} onDblClick={() => !off && changed && props.reset?.()}>
           {p.label}

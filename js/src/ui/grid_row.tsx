@@ -40,7 +40,13 @@ export function Row(props: RowProps) {
   const found = source.at(row);
   const classes = [active >= 0 && "mw-grid-row-active", selected && "mw-grid-row-selected"].filter(Boolean).join(" ");
   return (
-    <tr role="row" aria-rowindex={row + 2} aria-selected={selected} class={classes || undefined}>
+    <tr
+      role="row"
+      aria-rowindex={row + 2}
+      aria-selected={selected}
+      class={classes || undefined}
+      data-at={found ? `row:${found.page.value(found.row, ROW_NUMBER)}` : undefined}
+    >
       <th
         role="rowheader"
         scope="row"

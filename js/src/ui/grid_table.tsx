@@ -1,6 +1,6 @@
 /** The table itself: only the rows and columns that are seen are in the page, one cell is the active one. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Header, type ColumnInfo } from "./grid_header";
 import { gridKeys } from "./grid_keys";
 import { Row } from "./grid_row";
@@ -12,6 +12,8 @@ export const HEADER_HEIGHT = 84;
 /** Room for the horizontal scroll bar below a short table. */
 const BAR = 14;
 const LINE_ROWS = 3;
+/** More than are ever drawn of a usual height. */
+const SLOTS = 128;
 
 /** Row -1 is the header. */
 export interface Place {
@@ -125,7 +127,11 @@ export function GridTable(props: GridTableProps) {
   function onScroll(): void {
     const { scrollTop, scrollLeft: left } = area.current!;
     const kept = placed.current.scrollTop === scrollTop;
-    setView({ top: kept ? placed.current.top : topAt(scrollTop, extent), scrollTop, left });
+    const top = kept ? placed.current.top : topAt(scrollTop, extent);
+    // Asked for before it is drawn: the wire takes longer than the drawing.
+    const next = visibleRows(Math.min(top, lastTop(extent)), scrollTop, extent);
+    source.want(from + next.first, next.count);
+    setView({ top, scrollTop, left });
   }
 
   function onWheel(event: WheelEvent): void {
@@ -162,6 +168,51 @@ export function GridTable(props: GridTableProps) {
   const [first, end] = [Math.min(active.row, anchor.row), Math.max(active.row, anchor.row)];
   const marked: [number, number] = [Math.min(active.column, anchor.column), Math.max(active.column, anchor.column)];
   const isBlock = first !== end || marked[0] !== marked[1];
+  // Other rows leave the header with its pictures as it is.
+  const header = useMemo(
+    () => (
+      <tr role="row" aria-rowindex={1}>
+        <th
+          role="columnheader"
+          scope="col"
+          class="mw-grid-corner"
+          aria-colindex={1}
+          title="Number of the row in the table, from 0 on. Click to select all rows."
+          onClick={() => props.onSelect(0, "all")}
+        >
+          <span class="mw-sr">row</span>
+        </th>
+        {drawn.map(({ column, index, left }, k) => {
+          const { menu, below } = props.head(column, index);
+          return [
+            k === pins && <td key="gap" class="mw-grid-gap" aria-hidden="true" />,
+            <Header
+              key={column.name}
+              id={cellId(-1, index)}
+              column={column}
+              index={index}
+              rows={rows}
+              sort={sort}
+              active={active.row === -1 && active.column === index}
+              width={widths[index]!}
+              left={left}
+              filtered={props.filtered.has(column.name)}
+              menu={menu}
+              onDrop={(name) => props.onDrop(name, column.name)}
+              onFocus={() => focus(-1, index)}
+              onSort={(add) => props.onSort(column.name, add)}
+              onWidth={(width) => props.onWidth(index, width)}
+            >
+              {below}
+            </Header>,
+          ];
+        })}
+        {drawn.length <= pins && <td class="mw-grid-gap" aria-hidden="true" />}
+        <td class="mw-grid-gap" aria-hidden="true" />
+      </tr>
+    ),
+    [props, id, across.first, across.count],
+  );
   return (
     <div class="mw-grid-area" ref={area} style={{ height: `${height}px` }} onScroll={onScroll} onWheel={onWheel}>
       <table
@@ -190,45 +241,7 @@ export function GridTable(props: GridTableProps) {
           <col style={{ width: `${across.after + rest}px` }} />
         </colgroup>
         <thead>
-          <tr role="row" aria-rowindex={1}>
-            <th
-              role="columnheader"
-              scope="col"
-              class="mw-grid-corner"
-              aria-colindex={1}
-              title="Number of the row in the table, from 0 on. Click to select all rows."
-              onClick={() => props.onSelect(0, "all")}
-            >
-              <span class="mw-sr">row</span>
-            </th>
-            {drawn.map(({ column, index, left }, k) => {
-              const { menu, below } = props.head(column, index);
-              return [
-                k === pins && <td key="gap" class="mw-grid-gap" aria-hidden="true" />,
-                <Header
-                  key={column.name}
-                  id={cellId(-1, index)}
-                  column={column}
-                  index={index}
-                  rows={rows}
-                  sort={sort}
-                  active={active.row === -1 && active.column === index}
-                  width={widths[index]!}
-                  left={left}
-                  filtered={props.filtered.has(column.name)}
-                  menu={menu}
-                  onDrop={(name) => props.onDrop(name, column.name)}
-                  onFocus={() => focus(-1, index)}
-                  onSort={(add) => props.onSort(column.name, add)}
-                  onWidth={(width) => props.onWidth(index, width)}
-                >
-                  {below}
-                </Header>,
-              ];
-            })}
-            {drawn.length <= pins && <td class="mw-grid-gap" aria-hidden="true" />}
-            <td class="mw-grid-gap" aria-hidden="true" />
-          </tr>
+          {header}
         </thead>
         <tbody>
           {seen.before > 0 && <tr aria-hidden="true" style={{ height: `${seen.before}px` }} />}
@@ -236,7 +249,8 @@ export function GridTable(props: GridTableProps) {
             const row = from + seen.first + k;
             return (
               <Row
-                key={row}
+                // A jump draws other values into the rows that there are.
+                key={row % Math.max(SLOTS, seen.count)}
                 source={source}
                 row={row}
                 columns={drawn}

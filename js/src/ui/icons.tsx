@@ -41,6 +41,7 @@ const GLYPHS = {
   menu: <path d="M2 6.6h2.8v2.8H2zM6.6 6.6h2.8v2.8H6.6zM11.2 6.6H14v2.8h-2.8z" />,
   pen: line("M3 13l.7-3L11 2.8l2.2 2.2L6 12.3z"),
   link: line("M6.5 9.5l3-3M7 4.5l1.3-1.3a3.2 3.2 0 0 1 4.5 4.5L11.5 9M9 11.5l-1.3 1.3a3.2 3.2 0 0 1-4.5-4.5L4.5 7"),
+  chat: line("M2.5 3h11v7.5h-6L4 13.5v-3H2.5z"),
   group: line("M5.5 2.5h-3v11h3M10.5 2.5h3v11h-3M5.5 6h5M5.5 10h5"),
   "open-in-tab": line("M7 3H3v10h10V9M9.5 2.5h4v4M13.5 2.5L7.5 8.5"),
 } as const;

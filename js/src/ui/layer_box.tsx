@@ -231,6 +231,7 @@ export function LayerBox(props: LayerBoxProps) {
       aria-describedby={props.describedBy}
       aria-current={selected || undefined}
       data-layer={index}
+      data-at={`layer:${index + 1}`}
       data-kind={layer.kind}
       tabIndex={tabIndex}
       style={shift ? { transform: `translate(${shift.dx}px, ${shift.dy}px)` } : undefined}

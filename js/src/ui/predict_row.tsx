@@ -103,7 +103,7 @@ export function PredictRow({ ctx, form }: { ctx: Context; form: Form }) {
           })}
         </div>
         <div class="mw-perf-ask">
-          <button type="submit" disabled={busy || Boolean(ctx.readOnly)} title={ctx.readOnly || undefined}>
+          <button type="submit" disabled={busy || Boolean(ctx.away)} title={ctx.away || undefined}>
             Predict
           </button>
           <span class="mw-tiny">{form.held}</span>

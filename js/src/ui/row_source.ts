@@ -1,5 +1,5 @@
 /** Rows of a table that lies in the kernel: pages fetched when they are seen, kept for a while, dropped when stale. */
-import { signal, type Signal } from "@preact/signals";
+import { batch, signal, type Signal } from "@preact/signals";
 import { tableFromIPC, Type, type Column, type Table } from "@uwdata/flechette";
 import { asBytes } from "../wire/buffers";
 import type { RequestBodies } from "../wire/messages";
@@ -78,12 +78,16 @@ export class RowSource {
   readonly failure = signal("");
   /** True from a new sorting or search until its first rows are here; the old ones are shown meanwhile. */
   readonly busy = signal(false);
+  /** True while rows that are seen are on their way. */
+  readonly waiting = signal(false);
   private state = 0;
   private view: View = PLAIN_VIEW;
   private pages = new Map<number, Page>();
   private previous = new Map<number, Page>();
   private flying = new Map<number, AbortController>();
   private failed = new Set<number>();
+  /** The pages that are seen, from the first to the last one. */
+  private seen: [number, number] = [0, -1];
 
   constructor(
     private fetch: Fetch,
@@ -93,8 +97,13 @@ export class RowSource {
     this.total = signal(total);
   }
 
+  /** What is asked for the first rows of a view that `query` may be given the answer to. */
+  firstOf(view: View): RequestBodies["grid.rows"] {
+    return { start: 0, count: this.pageSize, ...view, filters: view.filters as never, state: this.state + 1 };
+  }
+
   /** Sort and search anew; answers to what was asked before are dropped from now on. */
-  query(view: View): void {
+  query(view: View, first?: Awaited<ReturnType<Fetch>>): void {
     this.state++;
     this.view = view;
     this.withdraw(() => true);
@@ -102,28 +111,34 @@ export class RowSource {
     this.pages = new Map();
     this.failed.clear();
     this.failure.value = "";
+    if (first) return this.take(0, first);
     this.busy.value = true;
+    this.look();
     void this.load(0);
   }
 
   /** Say which rows are seen: their pages are fetched, those scrolled past are withdrawn. */
   want(first: number, count: number): void {
-    if (this.busy.value || count <= 0) return;
-    const last = Math.min(this.total.value, first + count + AHEAD) - 1;
+    if (this.busy.peek() || count <= 0) return;
+    const last = Math.min(this.total.peek(), first + count + AHEAD) - 1;
     const low = Math.floor(Math.max(0, first - AHEAD) / this.pageSize);
     const high = Math.floor(last / this.pageSize);
     this.withdraw((index) => index < low || index > high);
     // What is seen before what lies ahead of it.
     const seen = Math.floor(first / this.pageSize);
+    this.seen = [seen, Math.floor((Math.min(this.total.peek(), first + count) - 1) / this.pageSize)];
+    this.look();
     const order = Array.from({ length: Math.max(0, high - low + 1) }, (_, k) => low + k);
     order.sort((a, b) => Math.abs(a - seen) - Math.abs(b - seen));
     for (const index of order) {
       const page = this.pages.get(index);
+      const ahead = index < this.seen[0] || index > this.seen[1];
       if (page) {
         // To the end of the map: the first in it is the one not seen for longest.
         this.pages.delete(index);
         this.pages.set(index, page);
-      } else if (!this.flying.has(index) && !this.failed.has(index)) {
+      } else if (!this.flying.has(index) && !this.failed.has(index) && !(ahead && this.waiting.peek())) {
+        // What lies ahead is asked for once what is seen is here: it would come between.
         void this.load(index);
       }
     }
@@ -137,6 +152,11 @@ export class RowSource {
     return page && inside < page.length ? { page, row: inside } : null;
   }
 
+  /** Whether any rows are here. */
+  has(): boolean {
+    return this.pages.size > 0;
+  }
+
   /** The table itself changed: what is seen is fetched again, and shown as it was until then. */
   refresh(): void {
     this.state++;
@@ -145,6 +165,7 @@ export class RowSource {
     this.pages = new Map();
     this.failed.clear();
     this.busy.value = false;
+    this.look();
     this.version.value++;
   }
 
@@ -177,8 +198,20 @@ export class RowSource {
     this.flying.set(index, abort);
     try {
       const answer = await this.fetch({ start: index * pageSize, count: pageSize, ...view, state }, abort.signal);
-      if (answer.body.state !== this.state) return;
-      const page = decodePage(answer.raw[0]);
+      if (answer.body.state === this.state) this.take(index, answer);
+    } catch (error) {
+      if (state !== this.state || (error as Error).name === "AbortError") return;
+      this.failed.add(index);
+      this.failure.value = (error as Error).message;
+    } finally {
+      if (this.flying.get(index) === abort) this.flying.delete(index);
+      this.look();
+    }
+  }
+
+  private take(index: number, answer: Awaited<ReturnType<Fetch>>): void {
+    const page = decodePage(answer.raw[0]);
+    batch(() => {
       this.pages.set(index, page);
       for (const oldest of this.pages.keys()) {
         if (this.pages.size <= PAGES_KEPT) break;
@@ -188,12 +221,14 @@ export class RowSource {
       this.total.value = Number(answer.body.total);
       this.busy.value = false;
       this.version.value++;
-    } catch (error) {
-      if (state !== this.state || (error as Error).name === "AbortError") return;
-      this.failed.add(index);
-      this.failure.value = (error as Error).message;
-    } finally {
-      if (this.flying.get(index) === abort) this.flying.delete(index);
-    }
+      this.look();
+    });
+  }
+
+  private look(): void {
+    const [first, last] = this.seen;
+    let waits = this.busy.peek();
+    for (let index = first; index <= last && !waits; index++) waits = !this.pages.has(index) && !this.failed.has(index);
+    this.waiting.value = waits;
   }
 }

@@ -1,11 +1,12 @@
 /** The lines of the upload list: on its way, arrived, on its way from another page, refused. */
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import { formatCell, KIND_BADGES } from "./cells";
 import { Icon } from "./icons";
 import { formatBytes, plural } from "./number";
 import type { Refused } from "./upload_queue";
+import { fieldsOf, ReadDifferently, type Options } from "./upload_reading";
 import type { Transfer } from "./upload_transfer";
 
 /** A file that has arrived, as the kernel tells of it. */
@@ -17,6 +18,18 @@ export interface Arrived {
   rows: number;
   columns: number;
   error: string;
+  /** How it is read, as a person said. */
+  options?: Options;
+  /** How it was read. */
+  found?: Options;
+  sheets?: string[];
+}
+
+/** A file that was uploaded before this widget was made. */
+export interface Before {
+  sha256: string;
+  name: string;
+  size: number;
 }
 
 /** A file on its way from whichever page. */
@@ -167,27 +180,82 @@ export function NotTaken({ refused, onDismiss }: { refused: Refused; onDismiss: 
   );
 }
 
+/** Files that were uploaded before, folded away. */
+export function UploadedBefore({ files, disabled, adopt }: { files: Before[]; disabled: string; adopt: (file: Before) => void }) {
+  if (!files.length) return null;
+  return (
+    <details class="mw-upload-before">
+      <summary>Uploaded before: {plural(files.length, "file")}</summary>
+      <ul class="mw-upload-list" aria-label="Uploaded before">
+        {files.map((file) => (
+          <Line
+            key={`${file.sha256} ${file.name}`}
+            name={file.name}
+            size={file.size}
+            extra={
+              <button aria-disabled={disabled ? true : undefined} title={disabled} aria-label={`Use ${file.name}`} onClick={() => !disabled && adopt(file)}>
+                Use
+              </button>
+            }
+          >
+            {null}
+          </Line>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+interface HereProps {
+  file: Arrived;
+  disabled: string;
+  load: (sha256: string) => Promise<Preview>;
+  read: (sha256: string, options: Options) => Promise<unknown>;
+}
+
 /** A file that is here, with what it holds and its first rows on request. */
-export function Here({ file, disabled, load }: { file: Arrived; disabled: string; load: (sha256: string) => Promise<Preview> }) {
+export function Here({ file, disabled, load, read }: HereProps) {
   const id = useId();
   const open = useSignal(false);
+  const differently = useSignal(false);
+  const said = JSON.stringify(file.options ?? {});
+  const shownFor = useRef(said);
   const preview = useSignal<Preview | null>(null);
   const failure = useSignal("");
   useEffect(() => {
-    if (!open.value || preview.value || disabled) return;
+    if (shownFor.current !== said || file.state === "reading") {
+      // read in another way, it has other rows
+      shownFor.current = said;
+      preview.value = null;
+    }
+    if (!open.value || preview.value || disabled || file.state !== "read") return;
     failure.value = "";
     load(file.sha256).then(
       (found) => (preview.value = found),
       (error: Error) => (failure.value = error.message),
     );
-  }, [open.value, file.sha256, disabled]);
+  }, [open.value, file.sha256, disabled, said, file.state]);
   const shown = preview.value;
   return (
     <Line
       name={file.name}
       size={file.size}
       extra={
-        file.state === "read" && (
+        <>
+          {fieldsOf(file).length > 0 && (
+            <button
+              aria-expanded={differently.value}
+              aria-controls={`${id}-reading`}
+              aria-label={`Read ${file.name} differently`}
+              onClick={() => {
+                differently.value = !differently.value;
+                if (differently.value) open.value = true;
+              }}
+            >
+              Read it differently
+            </button>
+          )}
+          {file.state === "read" && (
           <button
             aria-expanded={open.value}
             aria-controls={id}
@@ -196,7 +264,8 @@ export function Here({ file, disabled, load }: { file: Arrived; disabled: string
           >
             {open.value ? "Hide" : "Show"}
           </button>
-        )
+          )}
+        </>
       }
     >
       {file.state === "unreadable" ? (
@@ -214,9 +283,14 @@ export function Here({ file, disabled, load }: { file: Arrived; disabled: string
           )}
         </div>
       )}
+      <div id={`${id}-reading`} hidden={!differently.value}>
+        {differently.value && (
+          <ReadDifferently file={file} disabled={disabled} read={(options) => read(file.sha256, options)} />
+        )}
+      </div>
       <div id={id} hidden={!open.value}>
         {failure.value && <div class="mw-upload-wrong">{failure.value}</div>}
-        {open.value && shown && <FirstRows preview={shown} name={file.name} />}
+        {open.value && shown && file.state === "read" && <FirstRows preview={shown} name={file.name} />}
       </div>
     </Line>
   );

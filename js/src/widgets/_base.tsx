@@ -3,8 +3,11 @@ import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { Component, render, type ComponentChildren, type ComponentType } from "preact";
 import { Synced } from "../state/synced";
 import { isDark } from "../state/local";
+import { followPeople, moveTo } from "../state/presence";
+import { checkRole, viewerReason } from "../state/viewer";
 import type { KernelConnection, MountOptions, PlainModel } from "../types";
-import { Client, RequestError, type Answer } from "../wire/client";
+import { Client, RequestError, VIEWER_ERROR, type Answer } from "../wire/client";
+import { PresenceLayer } from "../ui/presence_layer";
 import type { ErrorBody, RequestBodies, RequestKind } from "../wire/messages";
 
 export type Connection = "live" | "reconnecting" | "gone";
@@ -42,9 +45,14 @@ export class Context {
     return this.synced.get<T>(name);
   }
 
-  /** True where this person may only look: its reason, else an empty text. */
-  get readOnly(): string {
+  /** Why nothing can be asked of the kernel now, else an empty text: for controls that only read. */
+  get away(): string {
     return this.connection.value === "live" ? "" : CONNECTION_TEXT[this.connection.value];
+  }
+
+  /** Why nothing can be changed here, else an empty text: the kernel is away, or this person is a viewer. */
+  get readOnly(): string {
+    return this.away || viewerReason().value;
   }
 
   /**
@@ -66,6 +74,8 @@ export class Context {
       if (!quiet) this.notice.value = null;
       return answer;
     } catch (error) {
+      // refused by the server: what this person may do has changed, or was not known yet
+      if (error instanceof RequestError && error.body.type === VIEWER_ERROR && !viewerReason().value) checkRole();
       if (!quiet && error instanceof RequestError) {
         this.notice.value = { level: "error", message: error.message };
       }
@@ -141,14 +151,21 @@ export function Frame({ ctx, children, inner = false }: { ctx: Context; children
   const failure = ctx.trait<ErrorBody | null>("failure").value;
   const notice = ctx.notice.value;
   const connection = ctx.connection.value;
+  const viewer = viewerReason().value;
   return (
-    <div class={`mw-frame${connection === "live" ? "" : " mw-stale"}`}>
+    <div class={`mw-frame${connection === "live" ? "" : " mw-stale"}`} aria-readonly={viewer ? "true" : undefined}>
       {connection !== "live" && !inner && (
         <div class="mw-banner" role="status">
           {CONNECTION_TEXT[connection]}
         </div>
       )}
+      {viewer && !inner && connection === "live" && (
+        <div class="mw-banner mw-viewer" role="status">
+          {viewer}
+        </div>
+      )}
       {children}
+      {!inner && <PresenceLayer subject={ctx.trait<string | undefined>("subject").value ?? ""} />}
       {(notice || failure) && (
         <div class="mw-notice" role="alert">
           <span class="mw-notice-text">{notice?.message ?? failure?.message}</span>
@@ -214,11 +231,32 @@ function keepKeys(root: HTMLElement): () => void {
   };
 }
 
+/** Tell the others at what in the widget this person is: the nearest element with a `data-at`. */
+function tellPlace(root: HTMLElement, ctx: Context): () => void {
+  const speak = (body: RequestBodies["presence.at"]): void => {
+    if (ctx.connection.value === "live") ctx.client.request("presence.at", body, { once: true }).catch(() => undefined);
+  };
+  followPeople(ctx.options.assets, speak);
+  const onFocus = (event: Event): void => {
+    moveTo(speak, (event.target as Element).closest<HTMLElement>("[data-at]")?.dataset["at"] ?? "");
+  };
+  const onBlur = (event: FocusEvent): void => {
+    if (!root.contains(event.relatedTarget as Node | null)) moveTo(speak, "");
+  };
+  root.addEventListener("focusin", onFocus);
+  root.addEventListener("focusout", onBlur);
+  return () => {
+    root.removeEventListener("focusin", onFocus);
+    root.removeEventListener("focusout", onBlur);
+  };
+}
+
 /** Draw a component for a model into an element; returns the function that takes it away. */
 export function mountComponent(View: ComponentType<WidgetProps>, ctx: Context, el: HTMLElement): () => void {
   const root = document.createElement("div");
   root.className = "mw-root";
   const releaseKeys = keepKeys(root);
+  const silence = tellPlace(root, ctx);
   const followTheme = isDark().subscribe((dark) => root.classList.toggle("mw-dark", dark));
   el.append(root);
   render(
@@ -233,6 +271,7 @@ export function mountComponent(View: ComponentType<WidgetProps>, ctx: Context, e
     render(null, root);
     followTheme();
     releaseKeys();
+    silence();
     root.remove();
   };
 }

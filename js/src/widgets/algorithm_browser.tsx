@@ -173,6 +173,7 @@ export function AlgorithmBrowser({ ctx }: WidgetProps) {
                     aria-description={blocked || undefined}
                     tabIndex={row === current ? 0 : -1}
                     data-algorithm={row.entry?.id}
+                    data-at={row.entry && `algorithm:${row.entry.id}`}
                     title={blocked || undefined}
                     class={`mw-tree-item${row.entry ? "" : " mw-tree-group"}`}
                     style={{ paddingLeft: `${6 + 14 * (row.level - 1)}px` }}

@@ -29,6 +29,9 @@ export interface Profile {
   role: "feature" | "target" | "set_aside";
   reason: string;
   evidence: string;
+  /** What the file says of the column. */
+  description?: string;
+  unit?: string;
   by_hand: boolean;
   rows: number;
   missing: number;
@@ -52,7 +55,6 @@ export function ColumnProfile({ ctx }: WidgetProps) {
   const title = ctx.trait<string>("title").value;
   const columns = ctx.trait<ColumnName[]>("columns").value;
   const first = ctx.trait<Profile>("first").value;
-  const fixed = ctx.trait<string>("fixed").value;
   const code = ctx.trait<string>("code").value;
   const version = ctx.trait<number>("version").value;
   const column = keep<string>(`${ctx.id}:profile-column`, first.name);
@@ -107,7 +109,7 @@ export function ColumnProfile({ ctx }: WidgetProps) {
           <bdi>{title}</bdi> · {plural(columns.length, "column")}
         </span>
         <span class="mw-spread" />
-        {profile && <KindMenu id={`${id}-kind`} profile={profile} off={ctx.readOnly || fixed} busy={changing.value} onKind={(kind) => void change(kind)} />}
+        {profile && <KindMenu id={`${id}-kind`} profile={profile} off={ctx.readOnly} busy={changing.value} onKind={(kind) => void change(kind)} />}
       </h3>
       {failed.value && (
         <div class="mw-notice" role="alert">
@@ -115,7 +117,6 @@ export function ColumnProfile({ ctx }: WidgetProps) {
         </div>
       )}
       {profile ? <Body profile={profile} /> : <div class="mw-skeleton mw-profile-wait" role="status" aria-label="Loading the column" />}
-      {fixed && <p class="mw-tiny mw-profile-fixed">{fixed}</p>}
       {code && (
         <p class="mw-tiny mw-profile-code">
           To have this in the notebook: <code>{code}</code>
@@ -176,7 +177,8 @@ function Body({ profile }: { profile: Profile }) {
   return (
     <>
       <p class="mw-profile-evidence">
-        <span class="mw-pill">{words(profile.role)}</span> {profile.evidence}.{" "}
+        <span class="mw-pill">{words(profile.role)}</span> {profile.description && <b class="mw-profile-about"><bdi>{profile.description}</bdi> · </b>}
+        {profile.evidence}.{" "}
         {profile.role === "set_aside" && <span class="mw-muted">Set aside: {profile.reason}.</span>}
       </p>
       <div class="mw-profile-grid">

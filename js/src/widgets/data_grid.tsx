@@ -1,5 +1,5 @@
 /** A table of any length, page by page; the twin of `medilytica_widgets/widgets/data_grid.py`. */
-import { useSignal } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { keep } from "../state/local";
 import { formatCell } from "../ui/cells";
@@ -10,6 +10,7 @@ import { Icon } from "../ui/icons";
 import { grouped } from "../ui/number";
 import { Menu } from "../ui/popover";
 import { ROW_NUMBER, type Filter, type RowSource } from "../ui/row_source";
+import type { Answer } from "../wire/client";
 import type { WidgetProps } from "./_base";
 import { arranged, flipped, moved } from "./grid/arrange";
 import { ColumnMenu } from "./grid/column_menu";
@@ -61,7 +62,6 @@ export function DataGrid({ ctx }: WidgetProps) {
   const byColumn = new Map(filters.map((filter) => [filter.column, filter]));
   const total = source.total.value;
   const busy = source.busy.value;
-  const version = source.version.value;
   const page = perPage ? Math.max(0, Math.floor(Math.max(0, Math.min(active.value.row, total - 1)) / perPage)) : 0;
   const [from, to] = perPage ? [page * perPage, Math.min(total, (page + 1) * perPage)] : [0, total];
 
@@ -84,26 +84,32 @@ export function DataGrid({ ctx }: WidgetProps) {
     summaries.query(viewOf(look.peek()));
   }, [revision]);
 
-  // The headers' pictures come after the rows.
-  const rowsAreHere = !busy && (total === 0 || source.at(from) !== null);
-  useEffect(() => {
-    if (rowsAreHere && live) summaries.want(seenColumns.current);
-    else summaries.pause();
-  }, [rowsAreHere, live, version, summaries]);
+  // The headers' pictures come after the rows that are seen: the kernel answers one question at a time.
+  useEffect(
+    () =>
+      effect(() => {
+        void source.version.value;
+        const here = source.total.value === 0 || source.has();
+        if (source.busy.value || !here || !live) summaries.pause();
+        else if (source.waiting.value) summaries.hold();
+        else summaries.want(seenColumns.current);
+      }),
+    [source, live, summaries],
+  );
   const onSeen = useMemo(
     () => (names: string[]) => {
       seenColumns.current = names;
-      if (!source.busy.peek() && source.at(0)) summaries.want(names);
+      if (!source.waiting.peek() && source.has()) summaries.want(names);
     },
     [source, summaries],
   );
 
-  function show(change: Partial<Look>): void {
+  function show(change: Partial<Look>, first?: Answer): void {
     look.value = { ...look.value, ...change };
     const place = { row: active.peek().row < 0 ? -1 : 0, column: active.peek().column };
     active.value = anchor.value = place;
     select([]);
-    source.query(viewOf(look.value));
+    source.query(viewOf(look.value), first);
     if (!("sort" in change)) summaries.query(viewOf(look.value));
     said.value = inWords(look.value);
   }
@@ -117,7 +123,9 @@ export function DataGrid({ ctx }: WidgetProps) {
     clearTimeout(selectTimer.current);
     selectTimer.current = setTimeout(async () => {
       const view = viewOf(look.peek());
-      await ctx.ask("grid.select", { ranges, ...view, filters: view.filters as never }).catch(() => undefined);
+      // a viewer's selection is their own: that Python can't have it is no news at every click
+      const quiet = Boolean(ctx.readOnly);
+      await ctx.ask("grid.select", { ranges, ...view, filters: view.filters as never }, { quiet }).catch(() => undefined);
       if (selected.peek() === ranges) selectionTold.value = true;
     }, SELECT_DELAY);
   }
@@ -208,16 +216,21 @@ export function DataGrid({ ctx }: WidgetProps) {
           columns={shown.map((column) => column.name)}
           excel={Boolean(ctx.trait<boolean>("excel").value)}
         />
-        <Search value={search} disabled={ctx.readOnly} onSearch={(text) => show({ search: text })} />
+        <Search value={search} disabled={ctx.away} onSearch={(text) => show({ search: text })} />
       </div>
       {whereOpen.value && (
         <WhereBox
           value={where}
-          disabled={ctx.readOnly}
+          disabled={ctx.away}
           attempt={async (text) => {
-            const next = { ...viewOf(look.peek()), where: text };
-            if (text) await ctx.ask("grid.rows", { start: 0, count: 1, ...next, filters: next.filters as never, state: 0 }, { quiet: true });
-            if (text !== look.peek().where) show({ where: text });
+            const before = look.peek();
+            if (text === before.where) return;
+            // The rows that answer a good condition are those to show: it crosses the wire once.
+            summaries.pause();
+            const asked = source.firstOf({ ...viewOf(before), where: text });
+            const first = text ? await ctx.ask("grid.rows", asked, { quiet: true }) : undefined;
+            const still = look.peek() === before && Number(first?.body.state) === source.firstOf(viewOf(before)).state;
+            show({ where: text }, still ? first : undefined);
           }}
         />
       )}

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 import { Icon } from "../ui/icons";
 import { formatBytes, plural } from "../ui/number";
-import { Elsewhere, Here, NotTaken, Sending, type Arrived, type Arriving, type Preview } from "../ui/upload_entries";
+import { Elsewhere, Here, NotTaken, Sending, UploadedBefore, type Arrived, type Arriving, type Before, type Preview } from "../ui/upload_entries";
 import { endingsInWords, UploadQueue } from "../ui/upload_queue";
 import type { WidgetProps } from "./_base";
 
@@ -42,6 +42,7 @@ export function DataUpload({ ctx }: WidgetProps) {
   const accept = ctx.trait<string[]>("accept");
   const arrived = ctx.trait<Arrived[]>("arrived").value;
   const arriving = ctx.trait<Arriving[]>("arriving").value;
+  const before = ctx.trait<Before[] | undefined>("before_told").value;
   const picker = useRef<HTMLInputElement>(null);
   const hint = useId();
   const hover = useSignal<Hover>("");
@@ -155,10 +156,11 @@ export function DataUpload({ ctx }: WidgetProps) {
               Drop files here or{" "}
               <button
                 class="mw-upload-choose"
-                disabled={Boolean(locked)}
+                // not "disabled", which would drop the focus each time that the connection falters
+                aria-disabled={locked ? true : undefined}
                 title={locked}
                 aria-describedby={hint}
-                onClick={() => picker.current?.click()}
+                onClick={() => !locked && picker.current?.click()}
               >
                 Choose files
               </button>
@@ -189,10 +191,17 @@ export function DataUpload({ ctx }: WidgetProps) {
             key={`${file.sha256} ${file.name}`}
             file={file}
             disabled={locked}
+            read={(sha256, options) => ctx.client.request("upload.reread", { sha256, options })}
             load={async (sha256) => (await ctx.client.request("upload.preview", { sha256 })).body as Preview}
           />
         ))}
       </ul>
+      <UploadedBefore
+        files={before ?? []}
+        disabled={locked}
+        // a refusal is shown beside the widget
+        adopt={({ sha256, name }) => void ctx.ask("upload.adopt", { sha256, name }).catch(() => undefined)}
+      />
       <div class="mw-sr" role="status" aria-live="polite">
         {said.value}
       </div>

@@ -10,7 +10,9 @@ import { HeadEditor } from "./head_editor";
 import { HyperparameterPanel } from "./hyperparameter_panel";
 import { LayerBuilder } from "./layer_builder";
 import { MetricPlots } from "./metric_plots";
+import { PeoplePanel } from "./people_panel";
 import { PerformanceDashboard } from "./performance_dashboard";
+import { PreprocessPanel } from "./preprocess_panel";
 import { QualityReport } from "./quality_report";
 import { RunControls } from "./run_controls";
 import { TrainingLog } from "./training_log";
@@ -27,7 +29,9 @@ export const REGISTRY: Record<string, ComponentType<WidgetProps>> = {
   HyperparameterPanel,
   LayerBuilder,
   MetricPlots,
+  PeoplePanel,
   PerformanceDashboard,
+  PreprocessPanel,
   QualityReport,
   RunControls,
   TrainingLog,

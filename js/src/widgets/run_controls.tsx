@@ -1,9 +1,10 @@
 /** Train, pause, resume, step and stop; where the run stands and what to do when it failed. */
 import { useState } from "preact/hooks";
+import { labService } from "../lab/service";
 import { Icon } from "../ui/icons";
 import { grouped } from "../ui/number";
 import type { RequestBodies, Scalar } from "../wire/messages";
-import type { WidgetProps } from "./_base";
+import type { Context, WidgetProps } from "./_base";
 
 /** A change of one hyperparameter that is likely to cure a failed run. */
 export interface Remedy {
@@ -27,6 +28,12 @@ export interface RunState {
   path: string;
   error: string | null;
   remedy: Remedy | null;
+}
+
+/** Who holds the run controls, as `medilytica_widgets/widgets/_holding.py` tells. */
+export interface Hold {
+  holder: { id: string; name: string } | null;
+  asking: { id: string; name: string }[];
 }
 
 type Command = RequestBodies["run.command"]["command"];
@@ -73,7 +80,10 @@ export function statusText(run: RunState | null): string {
 export function RunControls({ ctx }: WidgetProps) {
   const run = ctx.trait<RunState | null>("run").value;
   const blocked = ctx.trait<string>("blocked").value;
-  const readOnly = ctx.readOnly;
+  const hold = ctx.trait<Hold | undefined>("hold").value;
+  const me = labService()?.me.username ?? "";
+  const held = hold?.holder && hold.holder.id !== me ? hold.holder : null;
+  const readOnly = ctx.readOnly || (held && me ? `${held.name} holds the run controls.` : "");
   const [waiting, setWaiting] = useState<Command | "remedy" | "">("");
 
   const send = (name: Command | "remedy", work: () => Promise<unknown>): void => {
@@ -99,7 +109,7 @@ export function RunControls({ ctx }: WidgetProps) {
   const done = run && run.epochs > 0 ? Math.min(run.epoch / run.epochs, 1) : 0;
 
   return (
-    <section class={`mw-card mw-run mw-run-${status}`} aria-label="Training">
+    <section class={`mw-card mw-run mw-run-${status}`} aria-label="Training" data-at="run controls">
       <div class="mw-run-row">
         <span class="mw-pill mw-run-status">
           <span class="mw-run-dot" aria-hidden="true" />
@@ -158,6 +168,7 @@ export function RunControls({ ctx }: WidgetProps) {
       >
         <i style={{ width: `${100 * done}%` }} />
       </div>
+      {hold && me && <Holder hold={hold} me={me} off={Boolean(ctx.readOnly)} ctx={ctx} />}
       <div class="mw-run-foot mw-tiny">{foot(run, reason, ctx.id)}</div>
       {run?.status === "failed" && run.error && (
         <div class="mw-notice mw-run-error" role="alert">
@@ -170,6 +181,37 @@ export function RunControls({ ctx }: WidgetProps) {
         </div>
       )}
     </section>
+  );
+}
+
+/** Who holds the controls, where that is somebody else; who asks for them, where one holds them oneself. */
+function Holder({ hold, me, off, ctx }: { hold: Hold; me: string; off: boolean; ctx: Context }) {
+  if (!hold.holder) return null;
+  if (hold.holder.id !== me) {
+    const asked = hold.asking.some((one) => one.id === me);
+    return (
+      <div class="mw-run-hold" role="status">
+        <span class="mw-grow">
+          <bdi>{hold.holder.name}</bdi> holds the run controls.
+        </span>
+        <button disabled={off || asked} onClick={() => ctx.tell("run.ask", {})}>
+          {asked ? "Asked; waiting for an answer" : "Ask for them"}
+        </button>
+      </div>
+    );
+  }
+  return (
+    <>
+      {hold.asking.map((one) => (
+        <div key={one.id} class="mw-run-hold" role="alert">
+          <span class="mw-grow">
+            <bdi>{one.name}</bdi> asks for the run controls.
+          </span>
+          <button onClick={() => ctx.tell("run.answer", { to: one.id, give: true })}>Give</button>
+          <button onClick={() => ctx.tell("run.answer", { to: one.id, give: false })}>Keep</button>
+        </div>
+      ))}
+    </>
   );
 }
 

@@ -4,6 +4,8 @@ import type { ComponentType } from "preact";
 import { keep } from "../state/local";
 import { KIND_BADGES } from "../ui/cells";
 import { Icon } from "../ui/icons";
+import { HereNow } from "../ui/presence_layer";
+import { SharedPill, type SharedState } from "../ui/shared_pill";
 import { Context, Frame, mountComponent, type WidgetProps } from "./_base";
 import { AlgorithmBrowser } from "./algorithm_browser";
 import { DataGrid } from "./data_grid";
@@ -13,6 +15,7 @@ import { HyperparameterPanel } from "./hyperparameter_panel";
 import { LayerBuilder } from "./layer_builder";
 import { MetricPlots } from "./metric_plots";
 import { MetricTiles, PerformanceDashboard } from "./performance_dashboard";
+import { PreprocessPanel } from "./preprocess_panel";
 import { RunControls } from "./run_controls";
 import { TrainingLog, type LogRun } from "./training_log";
 import { WeightSheet } from "./weight_sheet";
@@ -55,6 +58,7 @@ type PartName =
   | "curves"
   | "performance"
   | "rows"
+  | "preparation"
   | "weights"
   | "log";
 
@@ -211,7 +215,7 @@ function ActivityCard({ ctx }: { ctx: Context }) {
   );
 }
 
-const TABS = ["Curves", "Performance", "Rows", "Weights", "Log"] as const;
+const TABS = ["Curves", "Performance", "Rows", "Preparation", "Weights", "Log"] as const;
 type Tab = (typeof TABS)[number];
 
 /** How many warnings and errors of the latest run nobody has looked at here; while the log is open, none. */
@@ -268,6 +272,7 @@ function Answers({ ctx, parts }: { ctx: Context; parts: Partial<Record<PartName,
         )}
         {tab.value === "Performance" && <Part of={parts.performance} view={PerformanceDashboard} height={260} />}
         {tab.value === "Rows" && <Part of={parts.rows} view={DataGrid} height={360} />}
+        {tab.value === "Preparation" && <Part of={parts.preparation} view={PreprocessPanel} height={300} />}
         {tab.value === "Weights" && <Part of={parts.weights} view={WeightSheet} height={300} />}
         {tab.value === "Log" && <Part of={parts.log} view={TrainingLog} height={380} />}
       </div>
@@ -299,6 +304,7 @@ export function Workbench({ ctx }: WidgetProps) {
   const parts = useParts(ctx);
   const data = ctx.trait<DataSummary>("data").value;
   const meta = ctx.trait<{ name: string; description: string; task: string }>("meta").value;
+  const shared = ctx.trait<SharedState | null | undefined>("shared").value;
   const lab = (globalThis as unknown as Record<symbol, Lab | undefined>)[Symbol.for("medilytica.lab")];
   const classes = data.task === "classification" ? ` · ${data.classes.length} classes` : "";
   return (
@@ -313,6 +319,8 @@ export function Workbench({ ctx }: WidgetProps) {
             target {data.target}
             {classes}
           </span>
+          {shared && <SharedPill shared={shared} ctx={ctx} />}
+          <HereNow />
           {lab && (
             <button
               class="mw-icon"

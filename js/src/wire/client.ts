@@ -1,6 +1,8 @@
 /** Typed requests over a widget's comm, and the events that come without being asked. */
 import { decode, type DecodedArray } from "./buffers";
+import { viewerReason } from "../state/viewer";
 import {
+  ACCESS,
   isEnvelope,
   VERSION,
   type Envelope,
@@ -28,6 +30,9 @@ export class RequestError extends Error {
     this.name = "RequestError";
   }
 }
+
+/** The type of the error that a viewer's write gets, here and from the server. */
+export const VIEWER_ERROR = "PermissionError";
 
 export interface Answer {
   body: any;
@@ -68,12 +73,14 @@ export class Client {
     model.on("msg:custom", this.receive);
   }
 
-  /** Ask the kernel; rejects with `RequestError` when it refuses. */
+  /** Ask the kernel; rejects with `RequestError` when it refuses. A viewer's writes are refused here, with the reason. */
   request<K extends RequestKind>(
     kind: K,
     body: RequestBodies[K],
     options: RequestOptions = {},
   ): Promise<Answer> {
+    const reason = ACCESS[kind] === "write" ? viewerReason().value : "";
+    if (reason) return Promise.reject(new RequestError({ message: reason, type: VIEWER_ERROR }));
     const me = identity();
     const id = `${me.id}-${me.next++}`;
     const envelope: Envelope = { v: VERSION, client: me.id, id, kind, body: body as Record<string, unknown> };

@@ -77,9 +77,20 @@ export interface RequestBodies {
   "heads.duplicate": { index: number };
   "heads.remove": { index: number };
   "heads.update": { index: number; fields: Record<string, unknown> };
+  "split.set": { fields: Record<string, unknown> };
+  "steps.add": { step: Record<string, unknown>; index: number };
+  "steps.remove": { index: number };
+  "steps.move": { index: number; to: number };
+  "steps.update": { index: number; fields: Record<string, unknown> };
+  "steps.watch": Record<string, never>;
+  "steps.stop": Record<string, never>;
+  "steps.picture": { step: number; column: string; version: number };
   "spec.undo": Record<string, never>;
   "spec.redo": Record<string, never>;
+  "presence.at": { place: string; gone: boolean; name: string; color: string };
   "run.command": { command: "start" | "pause" | "resume" | "stop" | "step" };
+  "run.ask": Record<string, never>;
+  "run.answer": { to: string; give: boolean };
   "boundary.axes": { x: string; y: string };
   "model.save": { path: string };
   "grid.select": {
@@ -97,6 +108,8 @@ export interface RequestBodies {
   "upload.chunk": { upload: string; offset: number };
   "upload.cancel": { upload: string };
   "upload.preview": { sha256: string };
+  "upload.adopt": { sha256: string; name: string };
+  "upload.reread": { sha256: string; options: Record<string, unknown> };
 }
 
 export type RequestKind = keyof RequestBodies;
@@ -138,9 +151,20 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   "heads.duplicate": "write",
   "heads.remove": "write",
   "heads.update": "write",
+  "split.set": "write",
+  "steps.add": "write",
+  "steps.remove": "write",
+  "steps.move": "write",
+  "steps.update": "write",
+  "steps.watch": "read",
+  "steps.stop": "write",
+  "steps.picture": "read",
   "spec.undo": "write",
   "spec.redo": "write",
+  "presence.at": "read",
   "run.command": "write",
+  "run.ask": "write",
+  "run.answer": "write",
   "boundary.axes": "write",
   "model.save": "write",
   "grid.select": "write",
@@ -150,6 +174,8 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   "upload.chunk": "write",
   "upload.cancel": "write",
   "upload.preview": "read",
+  "upload.adopt": "write",
+  "upload.reread": "write",
 };
 
 /** Body of every event the kernel sends to all browsers. */

@@ -75,7 +75,7 @@ export function ExportButton({ ctx, title, view, columns, excel }: ExportProps) 
   }
   return (
     <>
-      <button ref={button} aria-haspopup="menu" aria-expanded={open} disabled={Boolean(ctx.readOnly)} onClick={() => setOpen(!open)}>
+      <button ref={button} aria-haspopup="menu" aria-expanded={open} disabled={Boolean(ctx.away)} onClick={() => setOpen(!open)}>
         Export
       </button>
       {open && button.current && (

@@ -15,6 +15,8 @@ export interface Summary {
   facts: { count: number; missing: number; min: number | null; max: number | null; mean: number | null; std: number | null; distinct: number };
 }
 
+const AFTER_SCROLLING_MS = 200;
+
 type Ask = (body: RequestBodies["grid.summary"], signal: AbortSignal) => Promise<{ body: any }>;
 
 export class Summaries {
@@ -25,6 +27,8 @@ export class Summaries {
   private asked = "";
   private abort: AbortController | null = null;
   private state = 0;
+  private held = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private ask: Ask,
@@ -42,26 +46,43 @@ export class Summaries {
 
   /** Rows are waited for: the kernel answers one question at a time, so what was asked is withdrawn until `want`. */
   pause(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
     if (!this.abort) return;
     this.fresh.delete(this.asked);
     this.abort.abort();
     this.abort = null;
   }
 
+  /** Rows are waited for that do not wait for what was asked: it may be answered, and nothing more is asked until `want`. */
+  hold(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.held = true;
+  }
+
   /** These columns are seen. */
   want(columns: string[]): void {
     this.wanted = columns;
-    if (!this.abort) void this.next();
+    if (this.held) {
+      // Who scrolls goes on scrolling: the kernel is left to the rows for a moment.
+      this.held = false;
+      this.timer = setTimeout(() => {
+        this.timer = undefined;
+        if (!this.abort) void this.next();
+      }, AFTER_SCROLLING_MS);
+    } else if (!this.abort && this.timer === undefined) void this.next();
   }
 
   close(): void {
+    this.hold();
     this.wanted = [];
     this.query(this.view);
   }
 
   private async next(): Promise<void> {
     const column = this.wanted.find((name) => !this.fresh.has(name));
-    if (column === undefined) return;
+    if (column === undefined || this.held || this.timer !== undefined) return;
     const { state, view } = this;
     const abort = new AbortController();
     this.abort = abort;

@@ -51,7 +51,7 @@ export function WhereBox({ value, disabled, attempt }: WhereProps) {
         defaultValue={value}
         disabled={Boolean(disabled)}
         title={disabled || "One condition in SQL. Names with blanks stand in double quotes, text in single ones."}
-        aria-invalid={Boolean(wrong)}
+        aria-invalid={wrong ? true : undefined}
         aria-describedby={wrong ? `${id}-wrong` : undefined}
         onKeyDown={(event) => {
           if (event.key !== "Escape" || !box.current?.value) return;
