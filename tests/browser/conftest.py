@@ -8,6 +8,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.lab import Lab, NotebookPage, new_context
+from tests.browser.shared_lab import people, shared_lab
+
+__all__ = ["browser", "jupyterlab", "open_notebook", "people", "shared_lab"]
 
 OpenNotebook = Callable[..., NotebookPage]
 

@@ -108,6 +108,24 @@ del frame
     root = notebook.output(1).locator(".mw-root")
     grid = root.get_by_role("grid")
     expect(grid).to_have_attribute("aria-rowcount", "1000001")
+    # columns are put elsewhere by dragging their names, and from the keyboard by their menu
+    names = grid.locator(".mw-grid-name")
+    expect(names).to_have_text(["x", "y", "group", "count", "when"])
+    column_of(grid, "group").locator(".mw-grid-name").drag_to(column_of(grid, "x").locator(".mw-grid-name"))
+    expect(names).to_have_text(["group", "x", "y", "count", "when"])
+    expect(column_of(grid, "group")).to_have_attribute("aria-sort", "none")
+    grid.focus()
+    grid.press("Control+Home")
+    grid.press("ArrowUp")
+    grid.press("Alt+ArrowDown")
+    right = notebook.page.get_by_role("button", name="Move right")
+    expect(right).to_be_visible()
+    expect(notebook.page.get_by_label("Keep rows whose cell is")).to_be_focused()
+    notebook.page.keyboard.press("Shift+Tab")
+    expect(right).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    expect(names).to_have_text(["x", "group", "y", "count", "when"])
+    notebook.page.keyboard.press("Escape")
     root.get_by_label("Rows at a time").select_option("100")
     root.get_by_role("button", name="Last page").click()
     expect(root.locator(".mw-grid-pages")).to_contain_text("Page 10")
@@ -118,7 +136,8 @@ del frame
 
 def test_a_cell_is_edited_and_predictions_stand_beside_the_rows(open_notebook: OpenNotebook) -> None:
     notebook = open_notebook(
-        [RUN, "grid = mw.DataGrid(run=run, editable=True)\ngrid", "print(grid.to_code())"], width=1700
+        [RUN, "grid = mw.DataGrid(run=run, editable=True)\ngrid", "print(grid.to_code(), exp.data.frame.iloc[0, 0])"],
+        width=1700,
     )
     notebook.run(0)
     notebook.run(1)
@@ -138,6 +157,8 @@ def test_a_cell_is_edited_and_predictions_stand_beside_the_rows(open_notebook: O
     grid.locator(".mw-grid-input").press("Enter")
     expect(cell).to_have_text("7.25")
     notebook.run(2)
+    # the edit is the experiment's: its next run learns from it
     expect(notebook.output(2)).to_contain_text("= 7.25")
+    expect(notebook.output(2)).to_contain_text(re.compile(r"7\.25\s*$"))
     grid.press("Control+z")
     expect(cell).to_have_text(before)
