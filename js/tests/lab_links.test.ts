@@ -53,7 +53,7 @@ describe("following", () => {
     const heard: SharedView[] = [];
     const listener = (event: CustomEvent<SharedView>): void => void heard.push(event.detail);
     window.addEventListener(VIEW_EVENT, listener);
-    announceView({ chart: "loss", epoch: 3 });
+    expect(announceView({ chart: "loss", epoch: 3 })).toBe(false);
     window.removeEventListener(VIEW_EVENT, listener);
     expect(heard).toEqual([{ chart: "loss", epoch: 3 }]);
   });

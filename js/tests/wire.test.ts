@@ -60,6 +60,7 @@ const BODIES: { [K in RequestKind]: Required<RequestBodies[K]> } = {
   "presence.at": { place: "", gone: false, name: "", color: "" },
   "run.command": { command: "start" },
   "run.ask": {},
+  "chat.share": { view: { row: 0, layer: "", chart: "", epoch: 0, run: "" } },
   "run.answer": { to: "", give: true },
   "boundary.axes": { x: "", y: "" },
   "model.save": { path: "" },

@@ -119,7 +119,7 @@ class Binding:
                 return
             before, self._agreed = self._agreed, spec
             try:
-                self._document.set_spec(self.id, spec, author=author_now(), base=before)
+                self._write(before, spec)
             except MedilyticaError as error:
                 # the edit itself stands: it was made here, and others took the experiment away or the file broke
                 self._agreed = before
@@ -127,6 +127,16 @@ class Binding:
                 return
         # others may have changed something else since
         self._news.set()
+
+    def _write(self, before: dict[str, Any], spec: dict[str, Any]) -> None:
+        author = author_now()
+        self._document.set_spec(self.id, _without_edits(spec), author=author, base=_without_edits(before))
+        # each cell by itself, whole: two people edit two cells of one table without taking each other's back
+        was, now = _edits_of(before), _edits_of(spec)
+        for key in sorted(was.keys() | now.keys()):
+            if was.get(key) != now.get(key):
+                label = f"edit the cell {key}" if key in now else f"take back the edit of the cell {key}"
+                self._document.set_extra(self.id, "edits", key, now.get(key), author=author, label=label)
 
     # --- from the document to the experiment --------------------------------------------------------------
 
@@ -151,7 +161,7 @@ class Binding:
             if self._closed:
                 return
             try:
-                wanted = self._document.spec(self.id)
+                wanted = plain_spec(self._document, self.id)
             except MedilyticaError as error:
                 self._tell(error.message)
                 return
@@ -237,6 +247,33 @@ class Binding:
         self._news.set()
         if self._thread is not threading.current_thread():
             self._thread.join(5)
+
+
+def plain_spec(document: WorkspaceDocument, id: str) -> dict[str, Any]:
+    """Return an experiment's specification with the cells that were edited, which stand apart in the document."""
+    spec = document.spec(id)
+    edits = [edit for edit in document.extra(id, "edits").values() if isinstance(edit, dict)]
+    if edits and isinstance(spec.get("data"), dict):
+        ordered = sorted(edits, key=lambda edit: (str(edit.get("row")).rjust(20), str(edit.get("column"))))
+        spec["data"] = {**spec["data"], "edits": ordered}
+    return spec
+
+
+def add_experiment(document: WorkspaceDocument, exp: Experiment, name: str) -> str:
+    """Put an experiment into a document as it stands; return its id there."""
+    spec, author = exp.spec.to_json(), author_now()
+    key = document.add_experiment(_without_edits(spec), name=name, description=exp.description, author=author)
+    for cell, edit in _edits_of(spec).items():
+        document.set_extra(key, "edits", cell, edit, author=author, label=f"edit the cell {cell}")
+    return key
+
+
+def _without_edits(spec: dict[str, Any]) -> dict[str, Any]:
+    return {**spec, "data": {name: value for name, value in spec["data"].items() if name != "edits"}}
+
+
+def _edits_of(spec: dict[str, Any]) -> dict[str, Any]:
+    return {f"{edit['row']}:{edit['column']}": edit for edit in spec["data"].get("edits", ())}
 
 
 def summary(run: Run) -> dict[str, Any]:

@@ -238,8 +238,13 @@ class WorkspaceDocument(DocumentBase):
         found = self._experiment(id).get(_known_part(part))
         return found if isinstance(found, dict) else {}
 
-    def set_extra(self, id: str, part: ExtraPart, key: str, value: Any | None, *, author: Author) -> None:
-        """Write one of them; None takes it away."""
+    def set_extra(
+        self, id: str, part: ExtraPart, key: str, value: Any | None, *, author: Author, label: str = ""
+    ) -> None:
+        """Write one of them; None takes it away.
+
+        A run is no step of the history: it happened, and no earlier state takes it away.
+        """
         with self._turn():
             before = self.extra(id, part).get(key, MISSING)
             path = ("experiments", id, part, key)
@@ -249,7 +254,7 @@ class WorkspaceDocument(DocumentBase):
             after = MISSING if value is None else value
             if before is not after:
                 changes.append(Change(path, before, after))
-                self._commit(changes, author, experiment=id, label=f"{part}: {key}")
+                self._commit(changes, author, experiment=id, label=label or f"{part}: {key}", remembered=part != "runs")
 
     # -- telling, undo and history --------------------------------------------------------------------------------
 

@@ -120,6 +120,7 @@ class DocumentBase:
         label: str = "",
         undoes: str = "",
         redoes: str = "",
+        remembered: bool = True,
     ) -> list[Change]:
         for change in changes:
             # whatever cannot be held is refused before anything is written
@@ -136,7 +137,7 @@ class DocumentBase:
             else:
                 made = change if write_at(self.doc, change.path, change.after) else None
             done += [made] if made else []
-        if done:
+        if done and remembered:
             history.record(self.doc, done, author, experiment=experiment, label=label, undoes=undoes, redoes=redoes)
         return done
 

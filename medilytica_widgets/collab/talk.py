@@ -74,17 +74,20 @@ class Talk:
         """
         return self._entered().send(text, as_bot=as_bot, mentions=mentions, attachments=attachments)
 
-    def share(self, text: str = "", **view: Any) -> str:
+    def share(self, text: str = "", *, by: str = "", **view: Any) -> str:
         """Post a link that restores a view for whoever clicks it, and return the message's id.
 
         Parameters
         ----------
         text : str
             The link's words; made from the view when left out.
+        by : str, optional
+            Markdown before it, for who shares it.
         **view
             ``experiment``, ``run``, ``chart``, ``epoch``, ``layer``, ``row``, ``explanation``; see `ViewReference`.
         """
-        return self._entered().share(ViewReference(self._place, **view), text, as_bot=True)
+        link = ViewReference(self._place, **view).markdown(text)
+        return self.send(f"{by}: {link}" if by else link)
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Wait until what was sent is stored; return whether it is."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from ..errors import InputError, StateError, WorkspaceError, hint
-from .binding import Binding, author_now, check_alone
+from .binding import Binding, add_experiment, author_now, check_alone, plain_spec
 from .document import ExperimentEntry, HistoryEntry, WorkspaceDocument
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ class Workspace:
             check_alone(exp)
             entry = next((entry for entry in self.experiments if entry.name == wanted), None)
             if entry is None:
-                spec = exp.spec.to_json()
-                key = self.document.add_experiment(spec, name=wanted, description=exp.description, author=author_now())
+                key = add_experiment(self.document, exp, wanted)
             elif entry.id in self._bindings:
                 raise StateError(
                     f"Another experiment is bound to {wanted!r} here; give this one a name of its own: "
@@ -155,7 +154,7 @@ class Workspace:
             else:
                 key = entry.id
                 # whatever cannot be is refused before anything is bound
-                exp.spec = self.document.spec(key)
+                exp.spec = plain_spec(self.document, key)
             self._bindings[key] = Binding(
                 self.document,
                 exp,
@@ -200,7 +199,7 @@ class Workspace:
         with self._lock:
             if entry.id in self._bindings:
                 return self._bindings[entry.id].exp
-        return self.bind(Experiment.from_spec(self.document.spec(entry.id), data), entry.name)
+        return self.bind(Experiment.from_spec(plain_spec(self.document, entry.id), data), entry.name)
 
     def release(self, exp: Experiment) -> None:
         """Let an experiment go its own way again; what the workspace holds of it stays."""

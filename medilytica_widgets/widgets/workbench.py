@@ -105,6 +105,10 @@ class Workbench(BaseWidget):
     def _redo(self, body: dict[str, Any]) -> None:
         self.experiment.redo()
 
+    @serves("chat.share")
+    def _share(self, body: dict[str, Any]) -> None:
+        self._shared.share(body["view"])
+
     def close(self) -> None:
         """Close the parts as well."""
         if not self._closed:

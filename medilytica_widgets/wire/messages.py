@@ -17,7 +17,7 @@ from ..errors import WireError, hint
 from .buffers import Buffer
 from .grid_messages import GridEdit, GridExport, GridExportRead, GridRows, GridSelect, GridSummary
 from .prepare_messages import SplitSet, StepAdd, StepAt, StepMove, StepPicture, StepUpdate
-from .presence_messages import HoldAnswer, PresenceAt
+from .presence_messages import ChatShare, HoldAnswer, PresenceAt
 from .profile_messages import ProfileKind, ProfileRead, QualityRows
 from .upload_messages import UploadAdopt, UploadCancel, UploadChunk, UploadOpen, UploadPreview, UploadReread
 
@@ -278,6 +278,7 @@ REQUESTS: dict[str, tuple[Access, type[Any]]] = {
     "presence.at": ("read", PresenceAt),
     "run.command": ("write", RunCommand),
     "run.ask": ("write", Nothing),
+    "chat.share": ("write", ChatShare),
     "run.answer": ("write", HoldAnswer),
     "boundary.axes": ("write", BoundaryAxes),
     "model.save": ("write", ModelSave),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class PresenceAt(TypedDict):
@@ -17,6 +17,15 @@ class PresenceAt(TypedDict):
     gone: bool
     name: str
     color: str
+
+
+class ChatShare(TypedDict):
+    """Post a link into the workspace's chat that restores a view: ``row``, ``layer``, ``chart``, ``epoch``, ``run``.
+
+    Without any it leads to the experiment.
+    """
+
+    view: dict[str, Any]
 
 
 class HoldAnswer(TypedDict):

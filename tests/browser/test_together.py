@@ -19,13 +19,21 @@ bench = mw.Workbench(exp)
 bench
 """
 
+WAIT = """
+import time
+until = time.monotonic() + 60
+while not (said := ws.chat.messages()) and time.monotonic() < until:
+    time.sleep(0.05)
+said[-1].body
+"""
+
 
 def root(page: NotebookPage, cell: int) -> Locator:
     return page.output(cell).locator(".mw-root").first
 
 
 def test_two_people_turn_one_experiments_knobs(people: People, shared_lab: SharedLab) -> None:
-    name = shared_lab.write_notebook([SETUP, "exp.activity[:8], ws.history()[0].author.name"])
+    name = shared_lab.write_notebook([SETUP, "exp.activity[:8], ws.history()[0].author.name", WAIT])
     alice = people.notebook("alice", name, width=1500, height=1300)
     bob = people.notebook("bob", name, width=1500, height=1300)
     alice.run(0)
@@ -61,6 +69,24 @@ def test_two_people_turn_one_experiments_knobs(people: People, shared_lab: Share
     expect(yours.get_by_role("button", name="Pause", exact=True)).to_be_enabled(timeout=SOON)
     yours.get_by_role("button", name="Stop and keep what was learned").click()
     expect(yours.locator(".mw-run-status")).to_contain_text("stopped", timeout=SOON)
+
+    # a link to what she is at, from the chat, leads him there
+    mine.locator('[data-at="layer:2"]').click()
+    mine.get_by_role("button", name="Share a link to layer 2 into the chat").click()
+    bob.run(2)
+    expect(bob.output(2)).to_contain_text("Alice Archer: [layer 2", timeout=SOON)
+    found = re.search(r"#medilytica=[\w-]+", bob.output(2).inner_text())
+    assert found is not None
+    bob.page.evaluate(
+        """(link) => {
+            const a = Object.assign(document.createElement("a"), {href: link, textContent: "link"});
+            document.body.append(a);
+            a.click();
+            a.remove();
+        }""",
+        found[0],
+    )
+    expect(yours.locator('[data-at="layer:2"].mw-flash')).to_be_visible(timeout=SOON)
 
     # the kernel knows whom the server verified, and the file has what she set
     bob.run(1)

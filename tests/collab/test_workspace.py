@@ -122,6 +122,10 @@ def test_a_run_is_indexed_with_its_metrics_and_never_with_its_course(opened: Ope
         lambda: (found := bob.document.extra(key, "runs").get(run.id, {})).get("metrics", {}).get("accuracy") and found
     )
     assert told["status"] == "finished" and told["number"] == 1 and told["algorithm"] == "mlp"
+    # it happened: no step of anybody's, and no earlier state takes it away
+    assert not any("runs" in change.path for one in ann.history() for change in one.changes)
+    ann.restore(ann.history()[-1])
+    assert run.id in ann.document.extra(key, "runs")
     assert told["metrics"]["accuracy"] == pytest.approx(run.evaluate().metrics["accuracy"])
     assert len(str(ann.document.to_plain())) < 6000, "the history of a run is in the document"
 
@@ -176,6 +180,26 @@ def test_changes_that_cannot_be_used_together_are_said_and_mended(opened: Open) 
     assert bob.document.spec(key)["hyperparameters"]["epochs"] == -4
     mine.set("epochs", 6)
     until(lambda: not ann.problems and bob.document.spec(key)["hyperparameters"]["epochs"] == 6)
+
+
+def test_two_people_edit_cells_of_one_table(opened: Open) -> None:
+    frame = pd.DataFrame({"a": range(60), "b": [k % 7 for k in range(60)], "y": ["no", "yes"] * 30})
+    ann, bob = opened(), opened("bob")
+    mine = mw.Experiment(mw.load_dataset(frame, target="y"), name="cells")
+    mine.edit_cell(3, "a", 300)
+    ann.bind(mine)
+    until(lambda: bob.experiments)
+    yours = bob.experiment("cells", mw.load_dataset(frame, target="y"))
+    until(lambda: yours.data.frame["a"][3] == 300)
+    mine.edit_cell(5, "a", 500)
+    with acting(Person("bob", "Bob")):
+        yours.edit_cell(6, "b", 600)
+    until(lambda: mine.spec == yours.spec and len(mine.spec.data.edits) == 3)
+    assert mine.data.frame["b"][6] == yours.data.frame["b"][6] == 600 and yours.data.frame["a"][5] == 500
+    with acting(Person("bob", "Bob")):
+        yours.undo()
+    until(lambda: mine.data.frame["b"][6] == 6)
+    assert mine.data.frame["a"][5] == 500 and yours.data.frame["a"][3] == 300
 
 
 def test_notes_names_and_an_earlier_state(opened: Open) -> None:
@@ -309,8 +333,17 @@ def test_a_workbench_shows_whether_everything_is_stored(opened: Open, monkeypatc
         "saved": True,
         "problems": [],
         "chat": f"{ann.path.stem}.chat",
+        "experiment": ann.experiments[0].id,
     }
+    with acting(Person("ann", "Ann *A.*")):
+        bench._share({"view": {"row": 16}})
+    said = until(lambda: ann.chat.messages())[0].body
+    assert said.startswith(r"Ann \*A.\*: [row 16 of moons]") and "#medilytica=" in said
+    with pytest.raises(InputError, match="holds no 'workspace'"):
+        bench._share({"view": {"workspace": "/etc"}})
     ann.release(exp)
     bench.update_view()
     assert bench.shared is None
+    with pytest.raises(StateError, match="bind the experiment"):
+        bench._share({"view": {}})
     bench.close()

@@ -73,6 +73,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "presence.at": {"place": "hyperparameter:naïve ☃", "gone": False, "name": "Ann <b>A.", "color": "#12ab34"},
     "run.command": {"command": "pause"},
     "run.ask": {},
+    "chat.share": {"view": {"row": 17}},
     "run.answer": {"to": "guest-1", "give": True},
     "boundary.axes": {"x": "koi_period", "y": "koi_prad"},
     "model.save": {"path": "model.mw"},

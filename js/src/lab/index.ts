@@ -61,10 +61,11 @@ function createService(app: JupyterFrontEnd, roles: RoleWatch): LabService {
   };
 }
 
-/** Show what a link names: its workspace is opened once the page stands, then the widgets are told. */
+/** Show what a link names: by the widgets in sight, or else its workspace is opened and they are told again. */
 function follow(app: JupyterFrontEnd, service: LabService, view: SharedView): void {
   const open = async (): Promise<void> => {
     await app.restored;
+    if (announceView(view)) return;
     if (view.workspace) await service.openWorkspace(view.workspace).catch(() => undefined);
     announceView(view);
   };

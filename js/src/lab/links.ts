@@ -50,8 +50,9 @@ function pick(plain: Record<string, unknown>): SharedView | null {
   return Object.keys(view).length ? (view as SharedView) : null;
 }
 
-export function announceView(view: SharedView): void {
-  window.dispatchEvent(new CustomEvent(VIEW_EVENT, { detail: view }));
+/** Tell the widgets; returns whether one that is in sight shows it. */
+export function announceView(view: SharedView): boolean {
+  return !window.dispatchEvent(new CustomEvent(VIEW_EVENT, { detail: view, cancelable: true }));
 }
 
 /** Follow every such link that is clicked anywhere on the page, and the one that the page was opened with. */

@@ -72,10 +72,16 @@ export function followPeople(assets: PlainModel, speak: Speak): void {
   }
 }
 
+/** The last place in particular that this page's person was at. */
+export const lastPlace = signal("");
+
 /** This page's person is at a place now; an empty one for nothing in particular. */
 export function moveTo(subject: Speak, next: string): void {
   if (!labService()) return;
-  if (next) speaker = subject;
+  if (next) {
+    speaker = subject;
+    lastPlace.value = next;
+  }
   if (next === place) return;
   place = next;
   clearTimeout(pending);
@@ -87,6 +93,6 @@ export function resetPresence(): void {
   clearTimeout(pending);
   clearInterval(beat);
   speaker = null;
-  place = "";
+  place = lastPlace.value = "";
   people.value = [];
 }

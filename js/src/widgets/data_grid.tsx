@@ -9,6 +9,7 @@ import { GridTable, type Place } from "../ui/grid_table";
 import { Icon } from "../ui/icons";
 import { grouped } from "../ui/number";
 import { Menu } from "../ui/popover";
+import { destination } from "../state/views";
 import { ROW_NUMBER, type Filter, type RowSource } from "../ui/row_source";
 import type { Answer } from "../wire/client";
 import type { WidgetProps } from "./_base";
@@ -113,6 +114,16 @@ export function DataGrid({ ctx }: WidgetProps) {
     if (!("sort" in change)) summaries.query(viewOf(look.value));
     said.value = inWords(look.value);
   }
+
+  // somebody was sent to a row by a link: it is numbered in the table's own order
+  const sent = destination.value;
+  const subject = ctx.trait<string | undefined>("subject").value;
+  useEffect(() => {
+    if (!sent || sent.subject !== subject || sent.row >= rows) return;
+    if (sort.length || filters.length || where || search) show({ sort: [], filters: [], where: "", search: "" });
+    touched.value = true;
+    active.value = anchor.value = { row: sent.row, column: Math.max(0, active.peek().column) };
+  }, [sent, subject]);
 
   const setFilter = (column: string) => (filter: Filter | null) => show({ filters: withFilter(look.peek().filters, column, filter) });
 

@@ -167,7 +167,7 @@ export function DecisionBoundary({ ctx }: WidgetProps) {
 
   if (axes.reason) {
     return (
-      <section class="mw-card mw-boundary" aria-label="Decision boundary">
+      <section class="mw-card mw-boundary" aria-label="Decision boundary" data-at="chart:boundary">
         <h3 class="mw-title">Boundary</h3>
         <div class="mw-empty">{axes.reason}</div>
       </section>
@@ -198,7 +198,7 @@ export function DecisionBoundary({ ctx }: WidgetProps) {
   };
 
   return (
-    <section class="mw-card mw-boundary" aria-label="Decision boundary" data-frame={frame?.frame ?? -1}>
+    <section class="mw-card mw-boundary" aria-label="Decision boundary" data-at="chart:boundary" data-frame={frame?.frame ?? -1}>
       <h3 class="mw-title mw-boundary-title">
         Boundary
         <span class="mw-spread" />

@@ -225,7 +225,7 @@ export function MetricPlots({ ctx }: WidgetProps) {
 
   const state = !run ? "empty" : !hasRows ? "waiting" : drawn ? "drawn" : "loading";
   return (
-    <section class="mw-card mw-curves" aria-label="Learning curves" ref={root}>
+    <section class="mw-card mw-curves" aria-label="Learning curves" data-at="chart:curves" ref={root}>
       <h3 class="mw-title">
         Curves
         {run && <span class="mw-pill">{run.name}</span>}

@@ -114,7 +114,7 @@ export function PerformanceDashboard({ ctx }: WidgetProps) {
   const form = ctx.trait<Form | null>("form").value;
   const classification = evaluation?.task === "classification";
   return (
-    <section class="mw-card mw-perf" aria-label="Performance on held-out rows">
+    <section class="mw-card mw-perf" aria-label="Performance on held-out rows" data-at="chart:performance">
       <h3 class="mw-title">Performance</h3>
       <MetricTiles ctx={ctx} />
       {!compact && evaluation && (

@@ -101,7 +101,8 @@ export function RunControls({ ctx }: WidgetProps) {
 
   const status = run?.status ?? "ready";
   const active = ACTIVE.includes(status);
-  const reason = readOnly || (active ? "" : blocked);
+  // who holds the controls is said in a line of its own
+  const reason = ctx.readOnly || (active || held ? "" : blocked);
   const off = (extra = ""): { disabled: boolean; title?: string } => {
     const why = readOnly || extra;
     return { disabled: Boolean(why) || waiting !== "", ...(why && { title: why }) };

@@ -1,8 +1,9 @@
 /** Everything about one experiment on one screen; the parts are widgets of their own. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ComponentType } from "preact";
 import { keep } from "../state/local";
 import { KIND_BADGES } from "../ui/cells";
+import { flash, goToRow, onView, placeOf } from "../state/views";
 import { Icon } from "../ui/icons";
 import { HereNow } from "../ui/presence_layer";
 import { SharedPill, type SharedState } from "../ui/shared_pill";
@@ -305,10 +306,26 @@ export function Workbench({ ctx }: WidgetProps) {
   const data = ctx.trait<DataSummary>("data").value;
   const meta = ctx.trait<{ name: string; description: string; task: string }>("meta").value;
   const shared = ctx.trait<SharedState | null | undefined>("shared").value;
+  const top = useRef<HTMLDivElement>(null);
+  const tab = keep<Tab>(`${ctx.id}:tab`, "Curves");
+  useEffect(() => onView((view) => {
+    const known = ctx.trait<SharedState | null | undefined>("shared").peek();
+    if (!known || view.workspace !== known.path || (view.experiment && view.experiment !== known.experiment)) return false;
+    // behind another tab it would be shown to nobody
+    if (!top.current?.getClientRects().length) return false;
+    const place = placeOf(view);
+    if (place.startsWith("chart:")) tab.value = place === "chart:performance" ? "Performance" : "Curves";
+    if (view.row !== undefined) {
+      tab.value = "Rows";
+      goToRow(ctx.trait<string>("subject").peek(), view.row);
+    }
+    flash(top.current, place);
+    return true;
+  }), [ctx]);
   const lab = (globalThis as unknown as Record<symbol, Lab | undefined>)[Symbol.for("medilytica.lab")];
   const classes = data.task === "classification" ? ` · ${data.classes.length} classes` : "";
   return (
-    <div class="mw-wb">
+    <div class="mw-wb" ref={top}>
       <header class="mw-card mw-wb-head">
         <div class="mw-wb-what">
           <b title={meta.description || undefined}>{meta.name}</b>

@@ -90,6 +90,7 @@ export interface RequestBodies {
   "presence.at": { place: string; gone: boolean; name: string; color: string };
   "run.command": { command: "start" | "pause" | "resume" | "stop" | "step" };
   "run.ask": Record<string, never>;
+  "chat.share": { view: { row?: number; layer?: string; chart?: string; epoch?: number; run?: string } };
   "run.answer": { to: string; give: boolean };
   "boundary.axes": { x: string; y: string };
   "model.save": { path: string };
@@ -164,6 +165,7 @@ export const ACCESS: Record<RequestKind, "read" | "write"> = {
   "presence.at": "read",
   "run.command": "write",
   "run.ask": "write",
+  "chat.share": "write",
   "run.answer": "write",
   "boundary.axes": "write",
   "model.save": "write",
