@@ -62,11 +62,21 @@ class HubRoles:
         named = ((name, role_from_scopes(held, self.identity.owner, self.identity.server_name)) for name, held in told)
         return sorted((name, role) for name, role in named if role)
 
-    async def refresh(self, oldest: float = FRESH_SECONDS) -> None:
-        """Ask the hub, unless that was done in the last ``oldest`` seconds; never raises."""
+    async def refresh(self, oldest: float = FRESH_SECONDS, patient: bool = False) -> None:
+        """Ask the hub, unless that was done in the last ``oldest`` seconds; with ``patient``, when these are over.
+
+        It never raises.
+        """
+        came = time.monotonic()
         async with self._one:
-            if time.monotonic() - self._asked < oldest:
+            if self._asked > came:
+                # somebody else's question has been answered meanwhile
                 return
+            rest = oldest - (time.monotonic() - self._asked)
+            if rest > 0:
+                if not patient:
+                    return
+                await asyncio.sleep(rest)
             self._asked = time.monotonic()
             try:
                 told = await hub_shares.shares(self.identity)
@@ -100,7 +110,8 @@ def keep_fresh(serverapp: ServerApp, sharing: Sharing) -> None:
         user = await found if inspect.isawaitable(found) else found
         if user is not None:
             # somebody who accepted a share a moment ago comes at once
-            await roles.refresh(FRESH_SECONDS if sharing.role_of(user) is not None else ASKED_AGAIN_SECONDS)
+            known = sharing.role_of(user) is not None
+            await roles.refresh(FRESH_SECONDS if known else ASKED_AGAIN_SECONDS, patient=not known)
         return user
 
     provider.get_user = get_user

@@ -277,6 +277,9 @@ def test_the_script_predicts_what_the_entry_does(
     exec("\n".join(lines), names)
     found = ours(id, json.dumps(values), task, table)
     if task == "classification":
+        if id == "voting":
+            # its members answer in float32, and the script makes their mean sum to one again
+            found = found / found.sum(axis=1, keepdims=True)
         assert np.array_equal(names["probabilities"], found)
         assert names["predicted"].dtype == y.dtype
         assert np.array_equal(names["predicted"], found.argmax(axis=1))
