@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from medilytica_widgets.data import BUILTIN, Dataset, Prepared, Split, load_dataset, prepare, split
 from medilytica_widgets.data.source_code import load_lines, prepare_lines
+from medilytica_widgets.errors import ColumnNotFoundError
 
 PARTS = ("X_train", "y_train", "X_validation", "y_validation", "X_test", "y_test")
 
@@ -207,6 +208,11 @@ def test_any_text_table_gives_the_same_arrays(cells: list[list[str]], delimiter:
             writer = csv.writer(out, delimiter=delimiter)
             writer.writerow(["a", "b b", "c", "label"])
             writer.writerows([*row, "uvw"[i % 3]] for i, row in enumerate(cells))
-        data = load_dataset(file, "label")
+        try:
+            data = load_dataset(file, "label")
+        except ColumnNotFoundError as error:
+            # a name that stands in its own column again and again is taken for a value, and that is said
+            assert "seems to hold data" in error.message
+            return
         if data.features:
             assert_same_here(data)
