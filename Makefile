@@ -124,6 +124,7 @@ bench: setup $(PEERS)
 
 soak: setup chromium postgres
 	$(BIN)/python -m pytest --capture=no --timeout=0 tests/soak
+	MEDILYTICA_EVERYTHING=1 $(BIN)/python -m pytest tests/browser
 
 clean:
 	rm -rf js/lib dist medilytica_widgets/static medilytica_widgets/labextension

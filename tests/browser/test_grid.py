@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser.choices import THEMES
 from tests.browser.conftest import OpenNotebook
 
 BIG = """
@@ -36,7 +37,7 @@ def column_of(grid: Locator, name: str) -> Locator:
     return grid.get_by_role("columnheader", name=re.compile(rf"\b{name}\b"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_a_million_rows_are_sorted_filtered_and_selected(
     open_notebook: OpenNotebook, theme: str, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from tests.browser.choices import THEMES
 from tests.browser.conftest import OpenNotebook
 
 SETUP = """
@@ -34,7 +35,7 @@ def titles(curves: Locator) -> Locator:
     return curves.locator(".gtitle")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_each_heads_curves_are_chosen_by_mouse_and_keyboard(open_notebook: OpenNotebook, theme: str) -> None:
     cells = [SETUP, "mw.MetricPlots(exp)", TRAIN, "mw.PerformanceDashboard(exp)", "mw.DecisionBoundary(exp)"]
     notebook = open_notebook(cells, theme=theme, height=2400)

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.choices import THEMES
 from tests.browser.conftest import OpenNotebook
 
 SETUP = """
@@ -36,7 +37,7 @@ root => {
 TRAIN = "run = exp.train().wait()"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_both_follow_a_run_and_say_what_ails_it(open_notebook: OpenNotebook, theme: str) -> None:
     cells = [SETUP, "mw.TrainingLog(exp)", "mw.WeightSheet(exp)", TRAIN, "mw.Workbench(exp)"]
     notebook = open_notebook(cells, theme=theme, height=2600)

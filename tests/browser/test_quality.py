@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.choices import THEMES
 from tests.browser.conftest import OpenNotebook
 
 SETUP = """
@@ -23,7 +24,7 @@ people = pd.DataFrame({
 """
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_findings_open_and_a_kind_is_changed(open_notebook: OpenNotebook, theme: str) -> None:
     cells = [
         SETUP,

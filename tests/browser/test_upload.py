@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FileChooser, Locator, Page, TimeoutError, expect
 
+from tests.browser.choices import THEMES
 from tests.browser.conftest import OpenNotebook
 from tests.browser.lab import NotebookPage
 
@@ -99,7 +100,7 @@ def kernel_says(notebook: NotebookPage, path: Path) -> None:
     expect(notebook.output(2)).to_contain_text(words, timeout=SOON)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_by_mouse_and_by_keyboard(open_notebook: OpenNotebook, tmp_path: Path, theme: str) -> None:
     table = tmp_path / "naïve <b>stars ☃.csv"
     table.write_text("id,brightness\n" + "".join(f"{k},{k / 7:.3f}\n" for k in range(900)))

@@ -529,9 +529,10 @@ def test_five_runs_leave_nothing_behind(remote: Make, moons: Prepared, until: Un
         # the deadline of the waiting is one too
         return sum(not isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
-    before, files = threads(), me.num_fds()
+    # a server that serves all tests may be a child too
+    before, files, children = threads(), me.num_fds(), set(me.children())
     run_some(5)
     gc.collect()
     # what another test left behind may end meanwhile
     until(lambda: threads() <= before and me.num_fds() <= files)
-    assert me.children() == []
+    assert set(me.children()) <= children
