@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -20,6 +18,7 @@ from psygnal import Signal
 from ..errors import InputError, StateError, WorkspaceError, hint
 from .binding import Binding, add_experiment, author_now, check_alone, plain_spec
 from .document import ExperimentEntry, HistoryEntry, WorkspaceDocument
+from .opening import SUFFIX, checked_path, entered
 
 if TYPE_CHECKING:
     from ..experiment import Experiment
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIX", "Workspace"]
 
-SUFFIX = ".medilytica"
-_SYNC_SECONDS = 20.0
-_REFUSALS = 12
-"""So many quarters of a second may a server refuse or be away before that is said."""
 logger = logging.getLogger(__name__)
 
 
@@ -67,7 +62,7 @@ class Workspace:
     def __init__(self, path: str | PathLike[str], *, server: str | None = None, token: str | None = None) -> None:
         from .discovery import find_server, locate
 
-        self.path = _checked(locate(path), remote=server is not None)
+        self.path = checked_path(locate(path), remote=server is not None)
         self._lock = threading.RLock()
         self._bindings: dict[str, Binding] = {}
         self._stops: list[Callable[[], None]] = []
@@ -91,7 +86,7 @@ class Workspace:
             self._room = RoomClient(
                 self.document.doc, self._server, self._place, on_status=lambda _: self.changed.emit("status")
             ).start()
-            if not _entered(self._room):
+            if not entered(self._room):
                 said = self._room.status.error or "The server did not answer."
                 self._room.close()
                 raise WorkspaceError(f"The workspace {self.path.name} could not be joined. {said}")
@@ -401,22 +396,3 @@ class Workspace:
         from .announcing import sentence_of
 
         self.chat.tell(sentence_of(exp, run))
-
-
-def _entered(room: RoomClient) -> bool:
-    """Wait until a room is entered; a refusal that does not pass ends the waiting early."""
-    until, wrong = time.monotonic() + _SYNC_SECONDS, 0
-    while not room.wait_synced(0.25):
-        status = room.status
-        wrong = wrong + 1 if status.error and not status.connected else 0
-        if wrong > _REFUSALS or time.monotonic() > until:
-            return False
-    return True
-
-
-def _checked(path: Path, remote: bool) -> Path:
-    if path.suffix != SUFFIX:
-        raise WorkspaceError(f"A workspace is a file that ends in {SUFFIX}: mw.Workspace({path.stem + SUFFIX!r}).")
-    if not remote and not path.parent.is_dir():
-        raise WorkspaceError(f"There is no folder {path.parent}; make it first.")
-    return path

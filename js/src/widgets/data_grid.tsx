@@ -2,15 +2,14 @@
 import { effect, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { keep } from "../state/local";
+import { destination } from "../state/views";
 import { formatCell } from "../ui/cells";
 import { fittingWidth, NARROWEST, WIDEST, type ColumnInfo } from "../ui/grid_header";
-import { cellAt } from "../ui/grid_row";
 import { GridTable, type Place } from "../ui/grid_table";
 import { Icon } from "../ui/icons";
 import { grouped } from "../ui/number";
 import { Menu } from "../ui/popover";
-import { destination } from "../state/views";
-import { ROW_NUMBER, type Filter, type RowSource } from "../ui/row_source";
+import { ROW_NUMBER, type Filter } from "../ui/row_source";
 import type { Answer } from "../wire/client";
 import type { WidgetProps } from "./_base";
 import { arranged, flipped, moved } from "./grid/arrange";
@@ -22,6 +21,7 @@ import { HeaderChart } from "./grid/header_chart";
 import { FIRST_LOOK, inWords, narrows, nextSort, rowSource, viewOf, withFilter, type Look } from "./grid/look";
 import { counted, holds, joined, toggledRow, type Range } from "./grid/ranges";
 import { Search } from "./grid/search_field";
+import { ActiveCell, Nothing } from "./grid/small_parts";
 import { Summaries } from "./grid/summaries";
 import { WhereBox } from "./grid/where_box";
 
@@ -384,32 +384,3 @@ export function DataGrid({ ctx }: WidgetProps) {
     </section>
   );
 }
-
-function Nothing({ search, rows, onClear }: { search: string; rows: number; onClear: () => void }) {
-  return (
-    <div class="mw-empty mw-grid-nothing">
-      {rows > 0 ? (
-        <div>
-          <p>{search ? <>No row contains “<bdi>{search}</bdi>”.</> : "No row passes the filters."}</p>
-          <button onClick={onClear}>{search ? "Clear the search" : "Clear the filters"}</button>
-        </div>
-      ) : (
-        <p>The table has no rows.</p>
-      )}
-    </div>
-  );
-}
-
-/** The active cell in full: in the table it may be cut. */
-function ActiveCell({ source, columns, place }: { source: RowSource; columns: ColumnInfo[]; place: Place }) {
-  const column = columns[place.column];
-  void source.version.value;
-  const cell = column && place.row >= 0 ? cellAt(source, place.row, column.name) : null;
-  if (!column || !cell) return null;
-  return (
-    <span class="mw-grid-now" title={cell.full.slice(0, 2000)}>
-      <bdi>{column.name}</bdi> <b>{cell.missing ? "missing" : <bdi>{cell.full.slice(0, 300)}</bdi>}</b>
-    </span>
-  );
-}
-
