@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, StateError
+from ..errors import InputError, MedilyticaError, ModelFileError, StateError
 from . import unsupervised
 
 
@@ -138,6 +140,19 @@ class EstimatorPredictor(Predictor):
     ) -> None:
         super().__init__(task, n_features, n_classes, epoch, version)
         self.estimator = estimator
+        self.stored = False
+        """Whether it was read from a file, which may be damaged where only some rows look."""
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        try:
+            yield
+        except MedilyticaError:
+            raise
+        except Exception as error:
+            if not self.stored:
+                raise
+            raise ModelFileError(f"The stored estimator is damaged: {error}. Save the model again.") from error
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return what the task asks for, a row each; see `Predictor.predict`."""
@@ -148,11 +163,13 @@ class EstimatorPredictor(Predictor):
             if len(rows) == 0 and hasattr(self.estimator, "transform"):
                 # one row tells how many columns there are
                 return self.predict(np.zeros((1, self.n_features)))[:0]
-            return unsupervised.transformed(self.estimator, rows, type(self.estimator).__name__)
+            with self._asked():
+                return unsupervised.transformed(self.estimator, rows, type(self.estimator).__name__)
         if len(rows) == 0:
             return np.empty(0, dtype=np.int64 if self.task == "clustering" else np.bool_)
         answer = unsupervised.clusters if self.task == "clustering" else unsupervised.flagged
-        return answer(self.estimator, rows)
+        with self._asked():
+            return answer(self.estimator, rows)
 
     def scores(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return how unusual each row is, larger for more; of a detector of anomalies.
@@ -165,7 +182,8 @@ class EstimatorPredictor(Predictor):
         if self.task != "anomaly":
             raise StateError(f"A {_WHAT.get(self.task, self.task)} has no scores of anomaly; use predict().")
         rows = self._rows(X)
-        return unsupervised.unusual(self.estimator, rows) if len(rows) else np.empty(0, dtype=np.float64)
+        with self._asked():
+            return unsupervised.unusual(self.estimator, rows) if len(rows) else np.empty(0, dtype=np.float64)
 
     def memberships(self, X: ArrayLike) -> NDArray[np.float64] | None:
         """Return each row's probability for each cluster, of a mixture; None for any other method."""
@@ -174,18 +192,21 @@ class EstimatorPredictor(Predictor):
             return None
         if len(rows) == 0:
             return np.empty((0, len(self.estimator.weights_)), dtype=np.float64)
-        return unsupervised.memberships(self.estimator, rows)
+        with self._asked():
+            return unsupervised.memberships(self.estimator, rows)
 
     def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        answer = np.asarray(self.estimator.predict_proba(rows))
-        full = spread(answer, self.estimator.classes_, self.n_classes)
+        with self._asked():
+            answer = np.asarray(self.estimator.predict_proba(rows))
+            full = spread(answer, self.estimator.classes_, self.n_classes)
         if answer.dtype == np.float64 and type(self.estimator).__name__ != "VotingClassifier":
             return full
         # sums of float32 are off by more than metrics accept, and so is the mean of members that answer in float32
         return np.asarray(full / full.sum(axis=1, keepdims=True), dtype=np.float64)
 
     def _values(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(self.estimator.predict(rows), dtype=np.float64).reshape(-1)
+        with self._asked():
+            return np.asarray(self.estimator.predict(rows), dtype=np.float64).reshape(-1)
 
 
 def spread(probabilities: ArrayLike, present: ArrayLike, n_classes: int) -> NDArray[np.float64]:

@@ -108,6 +108,7 @@ def restore_predictor(
         estimator = load_estimator(content, n_features)
         restored = EstimatorPredictor(estimator, task, n_features, n_classes, epoch=epoch)
         _try_out(restored)
+        restored.stored = True
         return restored
     if kind != "network":
         raise ModelFileError(f"The model is of the kind {kind!r}, which this version does not know.")

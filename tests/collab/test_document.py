@@ -205,7 +205,7 @@ def test_several_threads_write_and_read_the_same_document() -> None:
     def work(name: str) -> None:
         try:
             for step in range(40):
-                document.set_extra(key, "runs", f"{name}{step}", {"loss": step}, author=Author(name, name))
+                document.set_extra(key, "kinds", f"{name}{step}", {"loss": step}, author=Author(name, name))
                 document.spec(key)
         except BaseException as error:
             errors.append(error)
@@ -216,7 +216,7 @@ def test_several_threads_write_and_read_the_same_document() -> None:
     for thread in threads:
         thread.join(60)
     assert not errors
-    assert len(document.extra(key, "runs")) == 160
+    assert len(document.extra(key, "kinds")) == 160
     assert {entry.author.id for entry in document.history()} == {"alice", "a", "b", "c", "d"}
 
 
@@ -253,6 +253,17 @@ def test_transactions_of_one_thread_nest_and_new_ones_wait_for_other_threads() -
     assert (document.name, told[-1].author) == ("z", BOB)
 
 
+def test_a_run_is_no_step_of_the_history_and_no_earlier_state_takes_it_away() -> None:
+    document, key = with_experiment()
+    first = document.history()[-1]
+    document.set_extra(key, "presets", "mine", {"epochs": 3}, author=ALICE)
+    before = document.history()
+    document.set_extra(key, "runs", "r1", {"status": "finished"}, author=BOB)
+    assert document.history() == before and not document.can_undo(BOB)
+    document.restore(first.id, author=ALICE)
+    assert document.extra(key, "presets") == {} and document.extra(key, "runs") == {"r1": {"status": "finished"}}
+
+
 def test_a_change_that_came_in_is_never_taken_for_ones_own() -> None:
     document, key = with_experiment()
     other = WorkspaceDocument()
@@ -262,7 +273,7 @@ def test_a_change_that_came_in_is_never_taken_for_ones_own() -> None:
     updates: list[bytes] = []
     other.doc.observe(lambda event: updates.append(event.update))
     for step in range(100):
-        other.set_extra(key, "runs", f"theirs{step}", step, author=BOB)
+        other.set_extra(key, "kinds", f"theirs{step}", step, author=BOB)
 
     def receive() -> None:
         for update in updates:
@@ -279,7 +290,7 @@ def test_a_change_that_came_in_is_never_taken_for_ones_own() -> None:
         thread.join(60)
     found = [(change.local, change.author, sorted(change.parts)) for change in told]
     assert sorted(found, key=str) == sorted(
-        [(False, BOB, ["history", "runs"])] * 100 + [(True, ALICE, ["history", "presets"])] * 100, key=str
+        [(False, BOB, ["history", "kinds"])] * 100 + [(True, ALICE, ["history", "presets"])] * 100, key=str
     )
 
 

@@ -312,15 +312,15 @@ def test_what_was_written_half_is_completed_with_its_author(
 ) -> None:
     key = begun(path)
     file = WorkspaceFile(path).open()
-    file.document.set_extra(key, "runs", "mine", 1, author=BOB)
+    file.document.set_extra(key, "presets", "mine", 1, author=BOB)
     crash(path, monkeypatch, at, file.save)
-    assert content(path)["experiments"][0]["runs"] == {}
+    assert content(path)["experiments"][0]["presets"] == {}
     other = WorkspaceFile(path).open()
-    assert other.document.extra(key, "runs") == ({} if at == 1 else {"mine": 1})
+    assert other.document.extra(key, "presets") == ({} if at == 1 else {"mine": 1})
     assert [step.author for step in other.document.history()][1:] == ([] if at == 1 else [BOB])
     assert content(path) == other.document.to_plain()
     file.save()
-    assert content(path)["experiments"][0]["runs"] == {"mine": 1}
+    assert content(path)["experiments"][0]["presets"] == {"mine": 1}
     assert content(path) == file.document.to_plain()
 
 

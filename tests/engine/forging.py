@@ -122,6 +122,9 @@ def ask(content: bytes, facts: dict[str, Any], rows: Any) -> str:
     classes = facts["task"] == "classification"
     try:
         found = np.asarray(predictor.predict_proba(rows) if classes else predictor.predict(rows))
+    except ModelFileError:
+        # damaged where only some rows look
+        return "refused"
     except Exception as error:
         # that it cannot be asked is said; a transformation is not tried out when it is loaded
         return "raised" if facts["task"] == "transform" else f"wrong: {error!r}"

@@ -90,3 +90,23 @@ def test_an_estimator_that_answers_with_no_table_is_refused() -> None:
     kind, content, facts = store_predictor(EstimatorPredictor(bins, "transform", 2, 1))
     with pytest.raises(ModelFileError, match="does not answer with numbers"):
         restore_predictor(kind, content, facts, [], None)
+
+
+def test_damage_that_only_some_rows_reach_is_said_when_they_come() -> None:
+    from sklearn.ensemble import IsolationForest
+
+    from medilytica_widgets.engine import EstimatorPredictor
+
+    rows = np.random.default_rng(0).normal(size=(256, 2)).astype(np.float32)
+    forest = IsolationForest(n_estimators=1, random_state=0).fit(rows)
+    kind, content, facts = store_predictor(EstimatorPredictor(forest, "anomaly", 2, 1))
+    loaded = restore_predictor(kind, content, facts, [], None)
+    whole = loaded.predict(rows)
+    loaded.estimator._decision_path_lengths = [lengths[:3] for lengths in loaded.estimator._decision_path_lengths]
+    with pytest.raises(ModelFileError, match="damaged"):
+        loaded.predict(rows)
+    forest._decision_path_lengths = [lengths[:3] for lengths in forest._decision_path_lengths]
+    # one that was fitted here is not said to be a damaged file
+    with pytest.raises(IndexError):
+        EstimatorPredictor(forest, "anomaly", 2, 1).predict(rows)
+    assert whole.dtype == np.bool_
