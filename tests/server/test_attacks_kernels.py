@@ -191,12 +191,14 @@ def test_a_viewer_sees_outputs_and_may_ask_about_the_kernel(bench: Bench, protoc
     assert told["content"]["status"] == "ok"
     # what he was given he may give back
     subshell = told["content"]["subshell_id"]
-    assert bench.look("len(kernel.shell_channel_thread.manager.list_subshell())") == 1
+    subshells = "len(kernel.shell_channel_thread.manager.list_subshell())"
+    assert bench.look(subshells) == 1
     asked = viewer.say("control", "delete_subshell_request", {"subshell_id": subshell})
     while viewer.hear()["parent_header"].get("msg_id") != asked or viewer.heard[-1]["channel"] != "control":
         pass
     assert viewer.heard[-1]["content"]["status"] == "ok"
-    assert bench.look("len(kernel.shell_channel_thread.manager.list_subshell())") == 0
+    # its thread ends a little after the answer
+    wait_for(lambda: bench.look(subshells) == 0)
     bench.owner.run("print('for all to see')")
     while viewer.hear()["content"].get("text") != "for all to see\n":
         pass
