@@ -198,7 +198,7 @@ def test_a_viewer_sees_outputs_and_may_ask_about_the_kernel(bench: Bench, protoc
         pass
     assert viewer.heard[-1]["content"]["status"] == "ok"
     # its thread ends a little after the answer
-    wait_for(lambda: bench.look(subshells) == 0)
+    wait_for(lambda: bench.look(subshells) == 0, "the end of the subshell")
     bench.owner.run("print('for all to see')")
     while viewer.hear()["content"].get("text") != "for all to see\n":
         pass
