@@ -194,15 +194,20 @@ class KernelSocket:
         self.heard.append(told)
         return told
 
-    def answers(self, asked: str) -> list[dict[str, Any]]:
-        """Return everything that answers a message, up to the word that it is done."""
-        found = []
-        while True:
+    def answers(self, asked: str, reply: str = "") -> list[dict[str, Any]]:
+        """Return everything that answers a message, up to the word that it is done and a reply of that kind.
+
+        The two come over channels of their own, in any order.
+        """
+        found: list[dict[str, Any]] = []
+        idle = False
+        while not idle or (reply and all(told["header"]["msg_type"] != reply for told in found)):
             told = self.hear()
             if told["parent_header"].get("msg_id") == asked:
                 found.append(told)
-                if told["header"]["msg_type"] == "status" and told["content"]["execution_state"] == "idle":
-                    return found
+                status = told["header"]["msg_type"] == "status"
+                idle = idle or (status and told["content"]["execution_state"] == "idle")
+        return found
 
     def settle(self) -> None:
         """Wait until the kernel has come to the end of what was sent so far."""

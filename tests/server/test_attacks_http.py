@@ -172,7 +172,9 @@ def test_roles_change_while_people_work(shared: Shared, ids: dict[str, str]) -> 
     give("viewer")
     # at once and over the same sockets; a socket that a viewer may not have is closed
     asked = kernel.say("shell", "execute_request", {"code": "left = 1", "silent": True})
-    replies = [one["content"] for one in kernel.answers(asked) if one["header"]["msg_type"] == "execute_reply"]
+    replies = [
+        one["content"] for one in kernel.answers(asked, "execute_reply") if one["header"]["msg_type"] == "execute_reply"
+    ]
     assert [reply["status"] for reply in replies] == ["error"]
     assert closed_with(screen) == 4408
     assert shared.ask("sam", "PUT", "api/contents/new.txt", NEW)[0] == 403

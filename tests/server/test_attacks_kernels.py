@@ -180,7 +180,9 @@ def test_a_refused_update_shows_the_viewer_what_holds(bench: Bench, protocol: st
 @PROTOCOLS
 def test_a_viewer_sees_outputs_and_may_ask_about_the_kernel(bench: Bench, protocol: str) -> None:
     viewer = bench.viewer(protocol)
-    answers = viewer.answers(viewer.say("shell", "comm_info_request", {"target_name": "jupyter.widget"}))
+    answers = viewer.answers(
+        viewer.say("shell", "comm_info_request", {"target_name": "jupyter.widget"}), "comm_info_reply"
+    )
     comms = [one["content"]["comms"] for one in answers if one["header"]["msg_type"] == "comm_info_reply"]
     assert bench.probe in comms[0]
     shells = viewer.say("control", "create_subshell_request", {})
